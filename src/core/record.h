@@ -1,0 +1,52 @@
+// core/record.h: one entry of the log: an event and where and when it happened.
+//
+// This is the whole vocabulary of facts. The log's codec, the history shown to clients and the fold
+// all walk the same `fields` of each event, so there is one definition of each.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/time.h"
+#include "core/idempotency/events.h"
+#include "core/ledger/events.h"
+#include "core/payment/events.h"
+#include "core/types.h"
+
+namespace payonce::core {
+
+// The first event of every log. The salt makes ids of two logs differ; nothing secret rests on it.
+struct LogCreated {
+  static constexpr std::uint16_t kType = 1;
+  static constexpr std::string_view kName = "log_created";
+  std::uint64_t salt = 0;
+
+  template <class Visitor, class Self>
+  static void fields(Visitor& v, Self& self) {
+    v("salt", self.salt);
+  }
+};
+
+using Event =
+    std::variant<LogCreated, AccountOpened, FundsTransferred, FundsHeld, HoldPosted, HoldVoided,
+                 PaymentCreated, PaymentRefused, GatewayRetryScheduled, GatewayConfirmed,
+                 GatewayDeclined, GatewayExhausted, PaymentSucceeded, PaymentFailed,
+                 NotificationSent, NotificationRetryScheduled, NotificationExhausted, KeyClaimed,
+                 AnswerRecorded>;
+
+struct Record {
+  Seq seq = 0;
+  Timestamp at;
+  StreamKind kind = StreamKind::kLog;
+  std::string stream;  // the account's or payment's id; empty for log and key events
+  Seq previous = 0;    // the event before this one in the same stream, 0 for the first
+  Event event;
+};
+
+[[nodiscard]] inline std::string_view event_name(const Event& event) {
+  return std::visit([](const auto& e) { return std::decay_t<decltype(e)>::kName; }, event);
+}
+
+}  // namespace payonce::core
