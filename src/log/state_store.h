@@ -1,0 +1,134 @@
+// log/state_store.h: the folded state on LMDB, in an environment of its own.
+//
+// Rows and secondary keys of everything that the log says up to `applied_seq`, written in one
+// transaction per checkpoint together with that number. It is only ever a fold of durable entries:
+// never ahead of the log, and it can be thrown away and rebuilt.
+// Threads: one writer at a time (the checkpointer); a Snapshot belongs to one thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.h"
+#include "core/rows.h"
+#include "log/lmdb_env.h"
+
+namespace payonce::log {
+
+// Which rows a table holds. Numbers name databases and are never reused.
+enum class Table : std::uint8_t { kAccounts = 1, kTransfers = 2, kPayments = 3, kKeys = 4 };
+
+class StateStore {
+ public:
+  class Snapshot;
+  class Update;
+
+  // Opens or creates. kForeign: it belongs to another log (other salt) or is not a state store;
+  // kVersion: written with another layout of rows. In both cases the caller may rebuild.
+  [[nodiscard]] static Result<std::unique_ptr<StateStore>> open(const std::string& dir,
+                                                                std::uint64_t map_size,
+                                                                std::uint64_t salt);
+
+  // A consistent view at one checkpoint. Keep it short: it keeps old pages from being reused.
+  [[nodiscard]] Result<Snapshot> snapshot() const;
+  // The next checkpoint. Rolled back unless it is committed.
+  [[nodiscard]] Result<Update> update();
+
+ private:
+  StateStore() = default;
+  [[nodiscard]] Result<void> open_databases(MDB_txn* txn);
+  [[nodiscard]] Result<void> check_meta(const LmdbTxn& txn);
+
+  LmdbEnv env_;
+  std::uint64_t salt_ = 0;
+  MDB_dbi meta_ = 0;
+  std::array<MDB_dbi, 5> tables_{};   // by Table
+  std::array<MDB_dbi, 8> indexes_{};  // by core::Index
+};
+
+// Rows by key and secondary keys in order, at one checkpoint. A failed read is kept in error() and
+// looks like an absent row, so the caller checks error() before it acts on what it saw.
+class StateStore::Snapshot final : public core::RowSource {
+ public:
+  Snapshot(const StateStore& store, LmdbTxn txn) : store_(&store), txn_(std::move(txn)) {}
+
+  bool load(std::string_view key, core::Account& out) override;
+  bool load(std::string_view key, core::Transfer& out) override;
+  bool load(std::string_view key, core::Payment& out) override;
+  bool load(std::string_view key, core::KeyRecord& out) override;
+
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  [[nodiscard]] core::Seq applied_seq();
+  // Lets the old view go, and takes the newest one. refresh() is cheap enough for every batch.
+  void release();
+  void refresh();
+
+  // Visits (key, value) of an index with the given prefix, from the greatest key below `before`
+  // downwards (from the greatest of all when `before` is empty), until `visit` returns false.
+  // Keys are passed without the prefix.
+  using Visit = std::function<bool(std::string_view key, std::string_view value)>;
+  void newest_first(core::Index index, const std::string& prefix, const std::string& before,
+                    const Visit& visit);
+  // The same upwards from the smallest key.
+  void oldest_first(core::Index index, const std::string& prefix, const Visit& visit);
+
+  // Number of rows of a table.
+  [[nodiscard]] std::uint64_t count(Table table);
+  // Visits every account.
+  void each_account(const std::function<void(const core::Account&)>& visit);
+
+ private:
+  template <class Row>
+  bool load_from(Table table, std::string_view key, Row& out);
+  void keep(Error error);
+
+  const StateStore* store_;
+  LmdbTxn txn_;
+  std::optional<Error> error_;
+};
+
+// Collects one checkpoint: reads through the open write transaction, buffers secondary keys, and
+// writes everything in key order at commit.
+class StateStore::Update final : public core::RowSource, public core::IndexSink {
+ public:
+  Update(StateStore& store, LmdbTxn txn) : store_(&store), txn_(std::move(txn)) {}
+
+  bool load(std::string_view key, core::Account& out) override;
+  bool load(std::string_view key, core::Transfer& out) override;
+  bool load(std::string_view key, core::Payment& out) override;
+  bool load(std::string_view key, core::KeyRecord& out) override;
+  void put(core::Index index, std::string key, std::string_view value) override;
+  void erase(core::Index index, std::string key) override;
+
+  [[nodiscard]] Result<core::Seq> applied_seq();
+  // A failed read; commit() refuses then.
+  [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  // Writes all changed rows and secondary keys, removes up to `purge_max` expired idempotency keys
+  // (expired at `now`, the time of the newest entry), sets applied_seq, and commits durably.
+  [[nodiscard]] Result<void> commit(const core::Rows& rows, core::Seq applied, Timestamp now,
+                                    std::size_t purge_max);
+
+ private:
+  template <class Row>
+  bool load_from(Table table, std::string_view key, Row& out);
+  template <class Row>
+  void write_rows(Table table, const core::RowTable<Row>& rows);
+  void write_indexes();
+  void purge_keys(Timestamp now, std::size_t purge_max);
+  void check(int code, const char* doing);
+
+  StateStore* store_;
+  LmdbTxn txn_;
+  std::optional<Error> error_;
+  // std::map: written in key order, which LMDB likes best.
+  std::map<std::pair<core::Index, std::string>, std::optional<std::string>> index_changes_;
+};
+
+}  // namespace payonce::log
