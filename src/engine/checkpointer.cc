@@ -1,0 +1,111 @@
+#include "engine/checkpointer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "log/checkpoint.h"
+
+namespace payonce::engine {
+namespace {
+
+// How often the thread looks whether so many entries have come that a checkpoint is due early.
+constexpr std::chrono::milliseconds kTick{20};
+
+}  // namespace
+
+Checkpointer::Checkpointer(Parts parts, CheckpointPolicy policy, core::Seq applied)
+    : parts_(std::move(parts)), policy_(policy), applied_(applied) {}
+
+Checkpointer::~Checkpointer() { stop(); }
+
+void Checkpointer::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Checkpointer::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+bool Checkpointer::wait_applied(core::Seq seq) {
+  std::unique_lock lock(mutex_);
+  if (applied_ < seq) {
+    wanted_ = std::max(wanted_, seq);
+    wake_.notify_all();
+    applied_changed_.wait(lock, [&] { return applied_ >= seq || failed_ || stopped_; });
+  }
+  return applied_ >= seq;
+}
+
+bool Checkpointer::due() const {
+  return stopping_ || wanted_ > applied_ ||
+         parts_.engine.durable_seq() - applied_ >= policy_.events ||
+         parts_.engine.rows_in_memory() > policy_.rows_max;
+}
+
+void Checkpointer::run() {
+  auto last = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  while (!failed_) {
+    const auto tick = std::min(kTick, policy_.interval);
+    const auto deadline = last + policy_.interval;
+    while (!due() && std::chrono::steady_clock::now() < deadline) {
+      // While nothing happens there is nothing to look at: an idle server sleeps long.
+      const bool idle = parts_.engine.durable_seq() == applied_;
+      wake_.wait_for(lock, idle ? policy_.interval : tick);
+    }
+    const bool last_round = stopping_;
+    lock.unlock();
+    round();
+    last = std::chrono::steady_clock::now();
+    lock.lock();
+    if (last_round) {
+      stopped_ = true;
+      applied_changed_.notify_all();
+      return;
+    }
+  }
+}
+
+void Checkpointer::round() {
+  if (parts_.storage_low) {
+    parts_.engine.set_storage_low(parts_.storage_low());
+  }
+  if (parts_.engine.failed()) {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    applied_changed_.notify_all();
+    return;
+  }
+  core::Seq before = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    before = applied_;
+  }
+  if (parts_.engine.durable_seq() > before) {
+    const auto done =
+        log::catch_up(parts_.log, parts_.state, parts_.salt, policy_.slice_events);
+    if (!done) {
+      {
+        const std::lock_guard lock(mutex_);
+        failed_ = true;
+        applied_changed_.notify_all();
+      }
+      parts_.on_failure(done.error());
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    applied_ = done->applied;
+    before = applied_;
+    applied_changed_.notify_all();
+  }
+  parts_.engine.trim(before);
+}
+
+}  // namespace payonce::engine

@@ -1,0 +1,386 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+#include <variant>
+
+#include "base/assert.h"
+#include "log/codec.h"
+
+namespace payonce::engine {
+namespace {
+
+// Rows looked at per hold of the decide lock while trimming: some tens of microseconds.
+constexpr std::size_t kTrimSlice = 256;
+
+template <class... Functions>
+struct Overloaded : Functions... {
+  using Functions::operator()...;
+};
+
+}  // namespace
+
+Engine::Engine(Parts parts, core::Machine::Position position,
+               log::StateStore::Snapshot snapshot, Limits limits)
+    : parts_(std::move(parts)),
+      limits_(limits),
+      durable_(position.last_seq),
+      snapshot_(std::move(snapshot)),
+      rows_(snapshot_, nullptr),
+      machine_(rows_, position) {}
+
+Engine::~Engine() { stop(); }
+
+Result<std::size_t> Engine::recover() {
+  const std::lock_guard lock(decide_mutex_);
+  std::vector<core::Effect> effects;
+  std::size_t workflows = 0;
+  snapshot_.refresh();
+  snapshot_.oldest_first(core::Index::kWakeups, {}, [&](std::string_view id, std::string_view) {
+    core::Payment payment;
+    if (snapshot_.load(id, payment)) {
+      effects.clear();
+      core::append_pending_effects(payment, effects);
+      for (core::Effect& effect : effects) {
+        parts_.tasks.release(std::move(effect));
+      }
+      ++workflows;
+    }
+    return !snapshot_.error();
+  });
+  const std::optional<Error> error = snapshot_.error();
+  snapshot_.release();
+  if (error) {
+    return std::unexpected(*error);
+  }
+  accepting_.store(true, std::memory_order_release);
+  return workflows;
+}
+
+void Engine::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Engine::stop_accepting() {
+  accepting_.store(false, std::memory_order_release);
+  waiters_.wake_all();
+}
+
+void Engine::stop() {
+  stop_accepting();
+  stopping_.store(true);
+  kick();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  drive(nullptr);
+}
+
+std::optional<Verdict> Engine::refusal(const Request& request) const {
+  if (!accepting_.load(std::memory_order_acquire) || failed()) {
+    return Verdict::kStopped;
+  }
+  if (storage_low_.load(std::memory_order_acquire)) {
+    return Verdict::kStorageFull;
+  }
+  if (pending_.load(std::memory_order_relaxed) >= static_cast<std::int64_t>(limits_.inbox_max)) {
+    return Verdict::kOverloaded;
+  }
+  const bool starts_workflow = std::holds_alternative<core::CreatePayment>(request.input.command);
+  if (starts_workflow && parts_.tasks.saturated()) {
+    return Verdict::kOverloaded;
+  }
+  return std::nullopt;
+}
+
+Verdict Engine::execute(Request& request) {
+  if (const auto refused = refusal(request)) {
+    return *refused;
+  }
+  enqueue(&request);
+  drive(&request);
+  return request.wait();
+}
+
+void Engine::post(core::Command command) {
+  auto* request = new Request(core::Input{std::move(command), std::nullopt}, nullptr);
+  request->detached_ = true;
+  enqueue(request);
+  drive(nullptr);  // not `request`: whoever decides it may have deleted it by now
+}
+
+// The element is in the queue before pending_ counts it, and both orderings are sequentially
+// consistent with the locks' try_lock below: so either the thread that holds a lock sees the count
+// after it let go, or we get the lock ourselves. Nothing stays in the inbox unseen.
+void Engine::enqueue(Request* request) {
+  const bool queued = inbox_.enqueue(request);
+  PAYONCE_ASSERT(queued);  // fails only when memory is exhausted
+  pending_.fetch_add(1);
+}
+
+void Engine::drive(const Request* own) {
+  while (true) {
+    if (failed()) {
+      abandon();
+      return;
+    }
+    const bool decided = try_decide();
+    const bool committed = try_commit();
+    if (!decided && !committed) {
+      return;
+    }
+    const bool done = own == nullptr ? committed : own->verdict() != Verdict::kWaiting;
+    // Once the engine's thread is about to end there is nobody to hand the rest to.
+    if (done && !stopping_.load()) {
+      if (pending_.load() > 0 || open_size_.load() > 0) {
+        kick();
+      }
+      return;
+    }
+  }
+}
+
+bool Engine::try_decide() {
+  if (pending_.load() <= 0 || open_size_.load() >= limits_.batch_max) {
+    return false;
+  }
+  const std::unique_lock lock(decide_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    return false;
+  }
+  decide_inbox();
+  return true;
+}
+
+bool Engine::try_commit() {
+  if (open_size_.load() == 0) {
+    return false;
+  }
+  const std::unique_lock lock(commit_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) {
+    return false;
+  }
+  commit_open();
+  return true;
+}
+
+void Engine::decide_inbox() {
+  snapshot_.refresh();
+  const Timestamp now = parts_.clock.now();
+  while (open_.requests.size() < limits_.batch_max) {
+    Request* request = nullptr;
+    if (!inbox_.try_dequeue(request)) {
+      break;
+    }
+    pending_.fetch_sub(1);
+    decide_one(request, now);
+  }
+  snapshot_.release();
+  rows_count_.store(rows_.size(), std::memory_order_relaxed);
+  open_size_.store(open_.requests.size());
+}
+
+void Engine::decide_one(Request* request, Timestamp now) {
+  produced_.records.clear();
+  produced_.effects.clear();
+  const core::Outcome outcome =
+      machine_.handle(request->input, now, request->renderer, request->answer, produced_);
+  request->kind = outcome.kind;
+  // An outcome from rows that could not be read goes to commit_open(), which refuses the batch.
+  if (produced_.records.empty() && outcome.depends_on <= durable_.load() && !snapshot_.error()) {
+    finish(request, Verdict::kDone);
+    return;
+  }
+  for (const core::Record& record : produced_.records) {
+    log::encode_record(record, machine_.position().salt, open_.batch.bytes);
+    open_.batch.ends.push_back(open_.batch.bytes.size());
+  }
+  for (core::Effect& effect : produced_.effects) {
+    open_.effects.push_back(std::move(effect));
+  }
+  open_.requests.push_back(request);
+}
+
+void Engine::commit_open() {
+  std::optional<Error> unreadable;
+  {
+    const std::lock_guard lock(decide_mutex_);
+    std::swap(open_, committing_);
+    open_size_.store(0);
+    unreadable = snapshot_.error();
+  }
+  if (failed()) {
+    for (Request* request : committing_.requests) {
+      finish(request, Verdict::kIndeterminate);
+    }
+    committing_.requests.clear();
+    return;
+  }
+  // What was decided on rows that could not be read must not reach the log.
+  if (unreadable) {
+    fail_stop(*unreadable);
+    return;
+  }
+  if (!committing_.batch.empty()) {
+    const core::Seq before = durable_.load();
+    if (auto appended = parts_.log.append(committing_.batch, before); !appended) {
+      fail_stop(appended.error());
+      return;
+    }
+    durable_.store(before + committing_.batch.size());
+    note_progress();
+  }
+  release(committing_);
+}
+
+void Engine::release(Open& batch) {
+  // Answers first: somebody waits for them. They may not be touched once they are finished.
+  for (Request* request : batch.requests) {
+    finish(request, Verdict::kDone);
+  }
+  for (core::Effect& effect : batch.effects) {
+    if (const auto* ended = std::get_if<core::WorkflowEnded>(&effect)) {
+      waiters_.notify(ended->id);
+    } else {
+      parts_.tasks.release(std::move(effect));
+    }
+  }
+  batch.batch.clear();
+  batch.requests.clear();
+  batch.effects.clear();
+}
+
+void Engine::finish(Request* request, Verdict verdict) {
+  if (request->detached_) {
+    delete request;
+  } else {
+    request->finish(verdict);
+  }
+}
+
+void Engine::fail_stop(const Error& error) {
+  if (failed_.exchange(true)) {
+    return;
+  }
+  parts_.on_failure(error);  // in the server this does not return
+  for (Request* request : committing_.requests) {
+    finish(request, Verdict::kIndeterminate);
+  }
+  committing_.requests.clear();
+  note_progress();
+  waiters_.wake_all();
+  abandon();
+}
+
+void Engine::abandon() {
+  Request* request = nullptr;
+  while (inbox_.try_dequeue(request)) {
+    pending_.fetch_sub(1);
+    finish(request, Verdict::kStopped);
+  }
+  std::vector<Request*> decided;
+  {
+    const std::lock_guard lock(decide_mutex_);
+    decided.swap(open_.requests);
+    open_size_.store(0);
+  }
+  for (Request* left : decided) {
+    finish(left, Verdict::kIndeterminate);
+  }
+}
+
+void Engine::kick() {
+  kicks_.fetch_add(1);
+  kicks_.notify_one();
+}
+
+void Engine::run() {
+  while (true) {
+    const int seen = kicks_.load();
+    // Who saw stopping_ false has handed over what is left before this round; who sees it true
+    // hands nothing over any more.
+    const bool last = stopping_.load();
+    drive(nullptr);
+    if (last) {
+      return;
+    }
+    kicks_.wait(seen);
+  }
+}
+
+template <class Row>
+std::optional<Row> Engine::find_row(core::RowTable<Row>& table, const std::string& id) {
+  std::optional<Row> found(std::in_place);
+  std::optional<Error> unreadable;
+  core::Seq changed = 0;
+  {
+    const std::lock_guard lock(decide_mutex_);
+    snapshot_.refresh();
+    if (!table.peek(id, *found, changed)) {
+      found.reset();
+      // Its absence is as durable as the newest decision: nothing to wait for.
+    }
+    unreadable = snapshot_.error();
+    snapshot_.release();
+  }
+  if (unreadable) {
+    const std::lock_guard lock(commit_mutex_);
+    fail_stop(*unreadable);
+    return std::nullopt;
+  }
+  // Somebody may have failed to get the lock while we had it.
+  drive(nullptr);
+  if (!wait_durable(changed)) {
+    return std::nullopt;
+  }
+  return found;
+}
+
+std::optional<core::Payment> Engine::find_payment(const std::string& id) {
+  return find_row(rows_.payments, id);
+}
+
+std::optional<core::Account> Engine::find_account(const std::string& id) {
+  return find_row(rows_.accounts, id);
+}
+
+void Engine::note_progress() {
+  progress_.fetch_add(1);
+  progress_.notify_all();
+}
+
+bool Engine::wait_durable(core::Seq seq) {
+  while (true) {
+    const int seen = progress_.load();
+    if (durable_.load() >= seq) {
+      return true;
+    }
+    if (failed()) {
+      return false;
+    }
+    progress_.wait(seen);
+  }
+}
+
+void Engine::trim(core::Seq applied) {
+  const auto trim_table = [&](auto& table) {
+    std::size_t left = std::numeric_limits<std::size_t>::max();
+    while (left > 0) {
+      {
+        const std::lock_guard lock(decide_mutex_);
+        left = std::min(left, table.size());
+        left -= table.trim(applied, std::min(left, kTrimSlice));
+        rows_count_.store(rows_.size(), std::memory_order_relaxed);
+      }
+      // Somebody may have failed to get the lock while we had it.
+      drive(nullptr);
+    }
+  };
+  trim_table(rows_.payments);
+  trim_table(rows_.transfers);
+  trim_table(rows_.accounts);
+  trim_table(rows_.keys);
+}
+
+}  // namespace payonce::engine

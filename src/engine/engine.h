@@ -1,0 +1,151 @@
+// engine/engine.h: inbox → decide → commit → release. The only room that knows that order.
+//
+// The engine is a role, not a thread. Whoever submits a command puts it into the inbox (lock-free)
+// and then tries to do what is to be done: decide what is in the inbox (under the decide lock), and
+// commit what has been decided (under the commit lock). While one thread syncs a batch, others
+// decide the next one into the open batch; so a batch is as large as what arrived during one sync,
+// and never waits on a timer. A submitter whose own command is done does not go on working for
+// others: it hands what is left to the engine's own thread. So does, after one commit, who only posts
+// or reads: under load there is always a next batch, and a task's worker has its own queue to serve.
+//
+// Laws kept here: nothing is answered, shown or released before the commit of everything it depends
+// on; after a failed commit nothing is done any more (fail-stop), since what reached the disk is
+// then unknown; time never runs backwards in the log.
+//
+// Lock order: commit, then decide. Threads: all public functions from any thread, except where said.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include "core/machine.h"
+#include "engine/ports.h"
+#include "engine/request.h"
+#include "engine/waiters.h"
+#include "log/log_store.h"
+#include "log/state_store.h"
+
+namespace payonce::engine {
+
+struct Limits {
+  std::size_t inbox_max = 65'536;  // commands not yet decided; clients' ones are refused above
+  std::size_t batch_max = 1024;    // commands per commit
+};
+
+class Engine {
+ public:
+  // What the engine works on; all of it outlives the engine. `on_failure` is called once, by the
+  // thread that saw the failure, and is expected to end the process.
+  struct Parts {
+    log::LogStore& log;
+    log::StateStore& state;
+    Clock& clock;
+    TaskSink& tasks;
+    std::function<void(const Error&)> on_failure;
+  };
+
+  Engine(Parts parts, core::Machine::Position position, log::StateStore::Snapshot snapshot,
+         Limits limits);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Releases everything that waits for a task according to the state (which must hold the whole
+  // log), then accepts commands. Once, before anything else.
+  [[nodiscard]] Result<std::size_t> recover();
+  void start();  // the engine's own thread
+  // Refuses new commands from clients from now on; results of tasks are still taken.
+  void stop_accepting();
+  // Commits what is left and ends the engine's thread. After it nothing may be submitted.
+  void stop();
+
+  // Carries a client's command to its durable answer; blocks. See Request for lifetime.
+  [[nodiscard]] Verdict execute(Request& request);
+  // Takes a result from a task; nobody waits for it. Never refused while the engine runs.
+  void post(core::Command command);
+
+  // Copies of rows as of now; returns only when all that they show is durable. After a failure they
+  // are nothing: whoever tells a client that there is no such row looks at failed() first.
+  [[nodiscard]] std::optional<core::Payment> find_payment(const std::string& id);
+  [[nodiscard]] std::optional<core::Account> find_account(const std::string& id);
+
+  [[nodiscard]] Waiters& waiters() { return waiters_; }
+  [[nodiscard]] core::Seq durable_seq() const { return durable_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool accepting() const { return accepting_.load(std::memory_order_acquire); }
+  [[nodiscard]] std::size_t rows_in_memory() const {
+    return rows_count_.load(std::memory_order_relaxed);
+  }
+
+  // Set by whoever watches the disk: below the watermark clients' commands are refused.
+  void set_storage_low(bool low) { storage_low_.store(low, std::memory_order_release); }
+  // Drops from memory what the checkpoint at `applied` holds; a few rows at a time, so that
+  // decisions are not held up.
+  void trim(core::Seq applied);
+
+ private:
+  // A batch that is being filled, or being committed.
+  struct Open {
+    log::Batch batch;
+    std::vector<Request*> requests;
+    std::vector<core::Effect> effects;
+  };
+
+  [[nodiscard]] std::optional<Verdict> refusal(const Request& request) const;
+  void enqueue(Request* request);
+  void drive(const Request* own);
+  bool try_decide();
+  bool try_commit();
+  void decide_inbox();
+  void decide_one(Request* request, Timestamp now);
+  void commit_open();
+  void release(Open& batch);
+  void finish(Request* request, Verdict verdict);
+  void fail_stop(const Error& error);
+  void abandon();
+  void kick();
+  void run();
+  template <class Row>
+  std::optional<Row> find_row(core::RowTable<Row>& table, const std::string& id);
+  void note_progress();
+  [[nodiscard]] bool wait_durable(core::Seq seq);  // false: it never will be known to be
+
+  Parts parts_;
+  Limits limits_;
+  Waiters waiters_;
+
+  moodycamel::ConcurrentQueue<Request*> inbox_;
+  // In the inbox. Below zero for a moment when a command is taken out before it has been counted.
+  std::atomic<std::int64_t> pending_{0};
+  std::atomic<bool> accepting_{false};
+  std::atomic<bool> storage_low_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<core::Seq> durable_{0};
+  std::atomic<int> progress_{0};  // counts commits, and the failure that ends them: to wait on
+  std::atomic<std::size_t> rows_count_{0};
+
+  std::mutex decide_mutex_;  // guards the machine, its rows and snapshot, open_ and produced_
+  log::StateStore::Snapshot snapshot_;
+  core::Rows rows_;
+  core::Machine machine_;
+  core::Produced produced_;
+  Open open_;
+  std::atomic<std::size_t> open_size_{0};  // requests and entries in open_
+
+  std::mutex commit_mutex_;  // guards committing_ and the right to append to the log
+  Open committing_;
+
+  std::atomic<int> kicks_{0};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace payonce::engine

@@ -1,0 +1,48 @@
+// engine/waiters.h: threads that wait for a workflow's end.
+//
+// A waiter registers first, then looks whether the end has come already, then sleeps: so an end
+// between the two cannot be missed. Thread-safe. Bounded by the caller (http limits waiters).
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/rows.h"
+
+namespace payonce::engine {
+
+class Waiters {
+ public:
+  class Registration {
+   public:
+    Registration(Waiters& waiters, std::string id);
+    ~Registration();
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+
+    // True when the workflow ended (durably) since the registration, false when the time is up or
+    // wake_all() was called.
+    bool wait(std::chrono::milliseconds at_most);
+
+   private:
+    friend class Waiters;
+    Waiters* waiters_;
+    std::string id_;
+    std::condition_variable changed_;
+    bool ended_ = false;
+  };
+
+  void notify(std::string_view id);  // after the commit that ended the workflow
+  void wake_all();                   // at shutdown: all present and future waits return at once
+
+ private:
+  std::mutex mutex_;
+  std::unordered_multimap<std::string, Registration*, core::StringHash, std::equal_to<>> waiting_;
+  bool closed_ = false;
+};
+
+}  // namespace payonce::engine
