@@ -1,0 +1,126 @@
+// tasks/scheduler.h: named task queues, each with its own bounded worker pool, and the timer that
+// holds back what is due later.
+//
+// A task is a call to the outside that some workflow's state waits for. The scheduler only knows
+// when and where to run it; that it is pending is recorded in the log, so whatever is lost here with
+// the process is released again by recovery. A waiting task holds no worker.
+//
+// Order: a ConcurrentQueue is FIFO per producer only, and nothing here relies on more: order is given
+// by the engine's sequence. Bounds: `ready_max` tasks of a queue are ready to run; more wait, with the
+// delayed ones, in order of their due time; above `pending_max` in all, saturated() asks the engine
+// to accept no new workflows (results and retries of accepted ones still come through).
+// Threads: release() and all else from any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <concurrentqueue/blockingconcurrentqueue.h>
+
+#include "core/commands.h"
+#include "core/outcome.h"
+#include "engine/ports.h"
+
+namespace payonce::tasks {
+
+// Runs one task and says what became of it. Called by a worker; may block; must not throw. A result
+// that is not known must not be made up.
+using Activity = std::function<core::Command(const core::Effect& task)>;
+
+// The queues' semaphore may spin before it sleeps; with workers that wait most of the time on two
+// cores that only takes time from those who have work.
+struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
+  static const int MAX_SEMA_SPINS = 0;
+};
+
+struct QueueOptions {
+  std::string name;
+  std::size_t workers = 1;
+  std::size_t ready_max = 65'536;
+};
+
+struct QueueStats {
+  std::string name;
+  std::size_t waiting = 0;  // ready or held back
+  std::size_t running = 0;
+  std::uint64_t completed = 0;
+};
+
+class Scheduler final : public engine::TaskSink {
+ public:
+  using Post = std::function<void(core::Command)>;  // gives a result back to the engine
+
+  Scheduler(engine::Clock& clock, std::size_t pending_max);
+  ~Scheduler() override;
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  // Both before start(). Every kind of effect needs a queue before it is released.
+  void add_queue(QueueOptions options, Activity activity,
+                 std::function<bool(const core::Effect&)> takes);
+  void set_post(Post post) { post_ = std::move(post); }
+  void start();
+  // Lets running tasks finish and drops waiting ones, which the log remembers.
+  void stop();
+
+  void release(core::Effect effect) override;
+  [[nodiscard]] bool saturated() const override {
+    return pending_.load(std::memory_order_relaxed) >= pending_max_;
+  }
+  [[nodiscard]] std::vector<QueueStats> stats() const;
+
+ private:
+  struct Held {
+    Timestamp due;
+    std::uint64_t order;  // breaks ties: first released, first run
+    core::Effect task;
+  };
+  struct LaterFirst {
+    bool operator()(const Held& a, const Held& b) const {
+      return a.due != b.due ? a.due > b.due : a.order > b.order;
+    }
+  };
+  struct Queue {
+    QueueOptions options;
+    Activity activity;
+    std::function<bool(const core::Effect&)> takes;
+    moodycamel::BlockingConcurrentQueue<core::Effect, QueueTraits> ready;
+    std::atomic<std::size_t> ready_count{0};
+    // True while tasks that are due wait in `held` for room: newer ones then queue behind them.
+    std::atomic<bool> backlogged{false};
+    std::atomic<std::size_t> running{0};
+    std::atomic<std::uint64_t> completed{0};
+    std::vector<Held> held;  // a heap by LaterFirst; guarded by timer_mutex_
+    std::vector<std::thread> workers;
+  };
+
+  void make_ready(Queue& queue, core::Effect task);
+  void hold_back(Queue& queue, Timestamp due, core::Effect task);
+  void work(Queue& queue);
+  void run_timer();
+  [[nodiscard]] std::chrono::microseconds promote(Timestamp now);
+
+  engine::Clock* clock_;
+  std::size_t pending_max_;
+  Post post_;
+  std::vector<std::unique_ptr<Queue>> queues_;
+  std::atomic<std::size_t> pending_{0};  // waiting or running, in all queues
+  std::atomic<bool> stopping_{false};
+
+  mutable std::mutex timer_mutex_;
+  std::condition_variable timer_wake_;
+  std::uint64_t next_order_ = 0;
+  bool poked_ = false;
+  std::thread timer_;
+};
+
+}  // namespace payonce::tasks
