@@ -1,0 +1,105 @@
+// http/api.h: the routes of the HTTP API, free of sockets.
+//
+// A route reads and checks the request, makes a command of it, lets the engine carry it to its
+// durable end, and renders the answer. Reads of one row ask the engine; lists let the checkpoint
+// catch up and read the state store, so they never hold the engine up.
+// Until open() is called, and after close(), everything but liveness is answered with 503.
+// Threads: handle() from any number of connection threads.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <semaphore>
+#include <string>
+#include <string_view>
+
+#include "core/commands.h"
+#include "engine/checkpointer.h"
+#include "engine/engine.h"
+#include "http/exchange.h"
+#include "http/json_value.h"
+#include "log/log_store.h"
+#include "log/state_store.h"
+
+namespace payonce::http {
+
+// What the routes work on. Outlives the Api.
+struct Backend {
+  engine::Engine& engine;
+  engine::Checkpointer& checkpointer;
+  const log::LogStore& log;
+  log::StateStore& state;
+  std::uint64_t salt = 0;
+};
+
+struct Settings {
+  Currency default_currency;
+  core::PaymentRules payment_rules;  // of new payments
+  Duration idempotency_retention;
+  bool idempotency_required = false;
+  std::size_t metadata_bytes_max = 8192;
+  std::chrono::seconds wait_max{60};
+  std::ptrdiff_t waiters_max = 64;  // requests that may hold a thread at the same time
+  std::string version;              // body of GET /version
+};
+
+class Api {
+ public:
+  explicit Api(Settings settings);
+  ~Api();
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+
+  void open(Backend& backend) { backend_.store(&backend, std::memory_order_release); }
+  void close() { backend_.store(nullptr, std::memory_order_release); }
+  [[nodiscard]] bool ready() const { return backend_.load(std::memory_order_acquire) != nullptr; }
+
+  [[nodiscard]] Reply handle(Call& call);
+
+  // Answers for requests that reached no route: 404, or 405 with the methods that the path has.
+  [[nodiscard]] static Reply no_route(std::string_view method, std::string_view path);
+
+ private:
+  class WaitSlot;
+  struct KeyContext;
+
+  // Every route: method and pattern as in the router's table (api.cc).
+  Reply create_account(Backend& backend, const Call& call);
+  Reply get_account(Backend& backend, const Call& call);
+  Reply list_accounts(Backend& backend, const Call& call);
+  Reply deposit(Backend& backend, const Call& call);
+  Reply list_transfers(Backend& backend, const Call& call);
+  Reply ledger(Backend& backend, const Call& call);
+  Reply create_payment(Backend& backend, const Call& call);
+  Reply get_payment(Backend& backend, const Call& call);
+  Reply list_payments(Backend& backend, const Call& call);
+  Reply list_events(Backend& backend, const Call& call);
+
+  // The body as JSON and the key as hashes; a Reply when either is not acceptable.
+  struct Prepared;
+  [[nodiscard]] std::expected<Prepared, Reply> prepare(const Call& call,
+                                                       std::string_view route) const;
+  [[nodiscard]] Reply run(Backend& backend, const Call& call, core::Command command,
+                          const Prepared& prepared, core::Renderer& renderer);
+  [[nodiscard]] static Reply refusal_reply(engine::Verdict verdict, std::string_view path);
+
+  // Payments: answers that come at the workflow's end.
+  [[nodiscard]] std::optional<core::Payment> wait_for_end(Backend& backend, const std::string& id,
+                                                          std::chrono::milliseconds at_most);
+  [[nodiscard]] Reply complete_later(Backend& backend, const Call& call, const Prepared& prepared,
+                                     const std::string& payment_id,
+                                     std::chrono::milliseconds at_most, bool first);
+
+  using Route = Reply (Api::*)(Backend&, const Call&);
+  struct RouteEntry;
+  static const RouteEntry kRoutes[];
+
+  Settings settings_;
+  std::atomic<Backend*> backend_{nullptr};
+  std::counting_semaphore<> wait_slots_;
+};
+
+}  // namespace payonce::http

@@ -1,0 +1,206 @@
+// Routes of payments: create, read one, wait for the end.
+#include <chrono>
+#include <utility>
+
+#include "base/ids.h"
+#include "http/fields.h"
+#include "http/headers.h"
+#include "http/prepared.h"
+#include "http/render.h"
+
+namespace payonce::http {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kDescriptionMax = 1000;
+
+// The answer to a create once the payment is accepted: 201 at its end, 202 while it runs.
+void set_payment_answer(core::Answer& out, const core::Payment& payment) {
+  out.status = terminal(payment.status) ? 201 : 202;
+  out.location = "/v1/payments/" + payment.id;
+  out.body = render_row(payment);
+}
+
+class PaymentRenderer final : public core::Renderer {
+ public:
+  explicit PaymentRenderer(std::string_view path) : path_(path) {}
+
+  void render(const core::Outcome& outcome, core::Answer& out) override {
+    if (outcome.payment != nullptr) {
+      payment_id_ = outcome.payment->id;
+    } else if (outcome.key != nullptr) {
+      payment_id_ = outcome.key->workflow_id;
+    }
+    if (render_key_outcome(outcome, path_, out)) {
+      return;
+    }
+    switch (outcome.kind) {
+      case core::OutcomeKind::kPaymentAccepted:
+        set_payment_answer(out, *outcome.payment);
+        return;
+      case core::OutcomeKind::kPaymentExisting:
+        set_payment_answer(out, *outcome.payment);
+        out.status = 200;
+        return;
+      case core::OutcomeKind::kPaymentRefused:
+        set_problem(out, refusal_problem(*outcome.payment), path_);
+        return;
+      case core::OutcomeKind::kPaymentExists:
+        set_problem(out,
+                    Problem{.code = Code::kPaymentExists,
+                            .detail = "a payment with this id and other content exists",
+                            .errors = {},
+                            .payment_id = outcome.payment->id},
+                    path_);
+        return;
+      default:
+        set_problem(out, Problem{}, path_);
+    }
+  }
+
+  // The payment that the outcome was about, or that the key waits for.
+  [[nodiscard]] const std::string& payment_id() const { return payment_id_; }
+
+ private:
+  std::string_view path_;
+  std::string payment_id_;
+};
+
+// Passes the answer of an earlier completion through.
+class CompletionRenderer final : public core::Renderer {
+ public:
+  void render(const core::Outcome& outcome, core::Answer& out) override {
+    if (outcome.key != nullptr) {
+      out = outcome.key->answer;
+    }
+  }
+};
+
+}  // namespace
+
+std::optional<core::Payment> Api::wait_for_end(Backend& backend, const std::string& id,
+                                               milliseconds at_most) {
+  if (at_most.count() == 0) {
+    return backend.engine.find_payment(id);
+  }
+  engine::Waiters::Registration registration(backend.engine.waiters(), id);
+  auto payment = backend.engine.find_payment(id);
+  if (payment && !terminal(payment->status)) {
+    registration.wait(at_most);
+    payment = backend.engine.find_payment(id);
+  }
+  return payment;
+}
+
+// The key's answer is still owed: waits for the workflow's end, records the answer and gives it.
+// `first` is the request that made the payment: it gets, and records, whatever there is when its
+// time is up. A repetition records only the end, and is told 409 until then.
+Reply Api::complete_later(Backend& backend, const Call& call, const Prepared& prepared,
+                          const std::string& payment_id, milliseconds at_most, bool first) {
+  const auto payment = wait_for_end(backend, payment_id, at_most);
+  if (!payment) {
+    return problem_reply(Code::kInternalError, "the payment of this key is missing", call.path);
+  }
+  if (!first && !terminal(payment->status)) {
+    Reply reply = problem_reply(Problem{.code = Code::kIdempotencyInFlight,
+                                        .detail = "the first request with this key is still running",
+                                        .errors = {},
+                                        .payment_id = payment_id},
+                                call.path);
+    reply.location = "/v1/payments/" + payment_id;
+    return reply;
+  }
+  core::CompleteKey complete{.key = prepared.keyed->key, .answer = {}};
+  set_payment_answer(complete.answer, *payment);
+  CompletionRenderer renderer;
+  engine::Request request(core::Input{std::move(complete), std::nullopt}, &renderer);
+  const engine::Verdict verdict = backend.engine.execute(request);
+  if (verdict != engine::Verdict::kDone) {
+    return refusal_reply(verdict, call.path);
+  }
+  Reply reply = to_reply(std::move(request.answer));
+  reply.replayed = !first;
+  return reply;
+}
+
+Reply Api::create_payment(Backend& backend, const Call& call) {
+  auto prepared = prepare(call, "/v1/payments");
+  if (!prepared) {
+    return std::move(prepared.error());
+  }
+  Fields fields(prepared->body);
+  core::CreatePayment command;
+  command.id = fields.id("id", Need::kOptional);
+  command.content.user_id = fields.id("user_id", Need::kRequired);
+  const Currency currency = fields.currency("currency", settings_.default_currency);
+  command.content.amount = {fields.amount("amount", Need::kRequired, currency), currency};
+  command.content.payment_method = fields.payment_method("payment_method");
+  command.content.description = fields.text("description", Need::kOptional, kDescriptionMax);
+  command.content.metadata = fields.metadata("metadata", settings_.metadata_bytes_max);
+  command.rules = settings_.payment_rules;
+  if (const auto problem = fields.problem()) {
+    return problem_reply(*problem, call.path);
+  }
+  std::optional<seconds> wait = parse_wait(call.prefer);
+  std::optional<WaitSlot> slot;
+  if (wait) {
+    wait = std::min(*wait, settings_.wait_max);
+    if (!slot.emplace(wait_slots_)) {
+      wait.reset();  // too many wait already; a preference may be left unapplied (RFC 7240)
+    }
+  }
+  const milliseconds at_most = wait.value_or(seconds(0));
+  if (prepared->keyed) {
+    prepared->keyed->answer_later = at_most.count() > 0;
+  }
+  PaymentRenderer renderer(call.path);
+  engine::Request request(core::Input{std::move(command), prepared->keyed}, &renderer);
+  const engine::Verdict verdict = backend.engine.execute(request);
+  if (verdict != engine::Verdict::kDone) {
+    return refusal_reply(verdict, call.path);
+  }
+  Reply reply;
+  const bool accepted = request.kind == core::OutcomeKind::kPaymentAccepted;
+  const bool existing = request.kind == core::OutcomeKind::kPaymentExisting;
+  if (request.kind == core::OutcomeKind::kKeyInFlight) {
+    reply = complete_later(backend, call, *prepared, renderer.payment_id(), at_most, false);
+  } else if (accepted && prepared->keyed && at_most.count() > 0) {
+    reply = complete_later(backend, call, *prepared, renderer.payment_id(), at_most, true);
+  } else if ((accepted || (existing && !prepared->keyed)) && at_most.count() > 0) {
+    const auto payment = wait_for_end(backend, renderer.payment_id(), at_most);
+    core::Answer answer;
+    set_payment_answer(answer, *payment);
+    answer.status = existing ? 200 : answer.status;
+    reply = to_reply(std::move(answer));
+  } else {
+    reply = to_reply(std::move(request.answer));
+    reply.replayed = request.kind == core::OutcomeKind::kKeyReplayed;
+  }
+  reply.wait_applied = wait;
+  return reply;
+}
+
+Reply Api::get_payment(Backend& backend, const Call& call) {
+  std::optional<seconds> wait = parse_wait(call.prefer);
+  std::optional<WaitSlot> slot;
+  if (wait) {
+    wait = std::min(*wait, settings_.wait_max);
+    if (!slot.emplace(wait_slots_)) {
+      wait.reset();
+    }
+  }
+  const auto payment =
+      valid_id(call.id)
+          ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
+          : std::nullopt;
+  if (!payment) {
+    return problem_reply(Code::kNotFound, "there is no such payment", call.path);
+  }
+  Reply reply = json_reply(200, render_row(*payment));
+  reply.wait_applied = wait;
+  return reply;
+}
+
+}  // namespace payonce::http

@@ -1,0 +1,234 @@
+#include "http/server.h"
+
+#include <httplib.h>
+
+#include <chrono>
+#include <exception>
+#include <random>
+#include <utility>
+
+#include "base/ids.h"
+#include "http/headers.h"
+
+namespace payonce::http {
+namespace {
+
+// Marks answers that came from a route of ours: the library's own errors have no such body.
+constexpr const char* kProblemJson = "application/problem+json";
+constexpr const char* kJson = "application/json";
+
+std::string new_request_id() {
+  // Only has to differ from other requests' ids; no secret rests on it.
+  thread_local std::mt19937_64 generator{std::random_device{}()};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const Timestamp at{std::chrono::duration_cast<std::chrono::microseconds>(now).count()};
+  const std::uint64_t a = generator();
+  return "req_" + format_uuid_v7(at, a, generator());
+}
+
+Call to_call(const httplib::Request& request) {
+  Call call;
+  call.method = request.method;
+  call.path = request.path;
+  call.body = request.body;
+  for (const auto& [name, value] : request.params) {
+    call.query.emplace_back(name, value);
+  }
+  const auto each = [&](const char* name, std::vector<std::string_view>& to) {
+    const auto [begin, end] = request.headers.equal_range(name);
+    for (auto at = begin; at != end; ++at) {
+      to.emplace_back(at->second);
+    }
+  };
+  each("Idempotency-Key", call.idempotency_keys);
+  each("Prefer", call.prefer);
+  if (const auto at = request.headers.find("Content-Type"); at != request.headers.end()) {
+    call.content_type = at->second;
+  }
+  return call;
+}
+
+void apply(Reply&& reply, httplib::Response& response) {
+  response.status = reply.status;
+  response.set_content(std::move(reply.body), reply.problem ? kProblemJson : kJson);
+  if (!reply.location.empty()) {
+    response.set_header("Location", reply.location);
+  }
+  if (!reply.allow.empty()) {
+    response.set_header("Allow", reply.allow);
+  }
+  if (reply.replayed) {
+    response.set_header("Idempotent-Replayed", "true");
+  }
+  if (reply.wait_applied) {
+    response.set_header("Preference-Applied",
+                        "wait=" + std::to_string(reply.wait_applied->count()));
+  }
+  if (reply.retry_after_s) {
+    response.set_header("Retry-After", std::to_string(*reply.retry_after_s));
+  }
+}
+
+// The problem behind a status that the library decided on by itself.
+Reply library_error(const httplib::Request& request, int status) {
+  switch (status) {
+    case 404:
+      return Api::no_route(request.method, request.path);
+    case 413:
+      return problem_reply(Code::kPayloadTooLarge, "the body is larger than server.body_bytes_max",
+                           request.path);
+    case 414:
+      return problem_reply(Code::kUriTooLong, "the request target is longer than 8192 bytes", "");
+    case 416:
+      return problem_reply(Code::kRangeNotSatisfiable, {}, request.path);
+    case 500:
+      return problem_reply(Code::kInternalError, {}, request.path);
+    default: {
+      Problem problem{.code = Code::kMalformedRequest, .detail = {}, .errors = {}, .payment_id = {}};
+      problem.status = status;
+      return problem_reply(problem, request.path);
+    }
+  }
+}
+
+std::pair<time_t, time_t> split(std::chrono::milliseconds timeout) {
+  return {timeout.count() / 1000, timeout.count() % 1000 * 1000};
+}
+
+}  // namespace
+
+struct Server::Library {
+  Library(Api& a, observe::Logger& l, ServerOptions o)
+      : api(&a), log(&l), options(std::move(o)) {}
+
+  void set_limits() {
+    server.new_task_queue = [this] {
+      // A fixed number of threads: the second figure would let the pool grow.
+      return new httplib::ThreadPool(options.threads, options.threads,
+                                     options.connections_queued_max);
+    };
+    server.set_keep_alive_timeout(options.keep_alive_timeout.count());
+    server.set_keep_alive_max_count(options.keep_alive_max_requests);
+    const auto [read_s, read_us] = split(options.read_timeout);
+    server.set_read_timeout(read_s, read_us);
+    const auto [write_s, write_us] = split(options.write_timeout);
+    server.set_write_timeout(write_s, write_us);
+    server.set_payload_max_length(options.body_bytes_max);
+    server.set_tcp_nodelay(true);
+    // Two servers on one port would share its connections; the library's default allows that.
+    server.set_socket_options([](socket_t sock) {
+      int yes = 1;
+      ::setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    });
+  }
+
+  void set_handlers() {
+    const httplib::Server::Handler handler = [this](const httplib::Request& request,
+                                                    httplib::Response& response) {
+      Call call = to_call(request);
+      apply(api->handle(call), response);
+    };
+    // The Api routes by itself; the library only has to hand over every path there is, for which
+    // patterns by number of segments cost far less than a regular expression.
+    for (const char* pattern :
+         {"/v1/payments", "/:a", "/:a/:b", "/:a/:b/:c", "/:a/:b/:c/:d", "/:a/:b/:c/:d/:e"}) {
+      server.Get(pattern, handler);
+      server.Post(pattern, handler);
+      server.Put(pattern, handler);
+      server.Patch(pattern, handler);
+      server.Delete(pattern, handler);
+      server.Options(pattern, handler);
+    }
+    server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+      if (response.body.empty()) {
+        apply(library_error(request, response.status), response);
+      }
+    });
+    server.set_exception_handler([this](const httplib::Request& request,
+                                        httplib::Response& response, std::exception_ptr thrown) {
+      std::string what = "unknown";
+      try {
+        std::rethrow_exception(std::move(thrown));
+      } catch (const std::exception& e) {
+        what = e.what();
+      } catch (...) {
+      }
+      log->error("request_failed",
+                 {{"method", request.method}, {"path", request.path}, {"what", what}});
+      apply(problem_reply(Code::kInternalError, {}, request.path), response);
+    });
+    server.set_post_routing_handler(
+        [this](const httplib::Request& request, httplib::Response& response) {
+          finish(request, response);
+        });
+  }
+
+  // Headers that every answer has.
+  void finish(const httplib::Request& request, httplib::Response& response) {
+    const auto given = request.headers.find("X-Request-Id");
+    const bool keep = given != request.headers.end() && valid_request_id(given->second);
+    const std::string id = keep ? given->second : new_request_id();
+    response.set_header("X-Request-Id", id);
+    // The library announces the end of the connection with every error. A refusal by a rule of ours
+    // has been read whole, so the connection stays good.
+    const bool ours = response.status == 402 || response.status == 404 ||
+                      response.status == 409 || response.status == 422;
+    if (ours && request.get_header_value("Connection") != "close") {
+      response.headers.erase("Connection");
+    }
+    if (options.access_log) {
+      log->info("request", {{"request_id", id},
+                            {"method", request.method},
+                            {"path", request.path},
+                            {"status", response.status},
+                            {"remote", request.remote_addr}});
+    }
+  }
+
+  Api* api;
+  observe::Logger* log;
+  ServerOptions options;
+  httplib::Server server;
+};
+
+Server::Server(Api& api, observe::Logger& log, ServerOptions options)
+    : library_(std::make_unique<Library>(api, log, std::move(options))) {
+  library_->set_limits();
+  library_->set_handlers();
+}
+
+Server::~Server() = default;
+
+Result<int> Server::bind() {
+  const ServerOptions& options = library_->options;
+  int port = options.port;
+  const bool bound = port == 0
+                         ? (port = library_->server.bind_to_any_port(options.host)) > 0
+                         : library_->server.bind_to_port(options.host, port);
+  if (!bound) {
+    return fail(Errc::kInUse, "cannot listen on " + options.host + ":" +
+                                  std::to_string(options.port) +
+                                  ": the address is in use or not one of this machine");
+  }
+  return port;
+}
+
+void Server::serve() { library_->server.listen_after_bind(); }
+
+void Server::stop() { library_->server.stop(); }
+
+Result<int> probe(const std::string& host, int port, const std::string& path,
+                  std::chrono::milliseconds timeout) {
+  httplib::Client client(host, port);
+  client.set_connection_timeout(timeout);
+  client.set_read_timeout(timeout);
+  client.set_write_timeout(timeout);
+  const auto response = client.Get(path);
+  if (!response) {
+    return fail(Errc::kIo, "no answer from " + host + ":" + std::to_string(port) + ": " +
+                               httplib::to_string(response.error()));
+  }
+  return response->status;
+}
+
+}  // namespace payonce::http
