@@ -1,0 +1,12 @@
+// app/serve.h: the serving process: wiring, signals, drain.
+#pragma once
+
+#include "config/load.h"
+
+namespace payonce::app {
+
+// Serves until SIGTERM or SIGINT; returns the process's exit code. `sources` are read again at
+// SIGHUP.
+[[nodiscard]] int serve(const config::Options& options, const config::Sources& sources);
+
+}  // namespace payonce::app

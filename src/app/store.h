@@ -1,0 +1,43 @@
+// app/store.h: opens a data directory and brings its state up to its log.
+//
+// The log is the truth and must be sound; the state is derived, so one that is damaged, foreign or
+// of another layout is thrown away and folded anew.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "core/machine.h"
+#include "log/data_dir.h"
+#include "log/lmdb_log.h"
+#include "log/state_store.h"
+#include "observe/logger.h"
+
+namespace payonce::app {
+
+struct StoreOptions {
+  std::string path;
+  std::uint64_t log_map_size = 0;
+  std::uint64_t state_map_size = 0;
+  std::size_t slice_events = 50'000;  // entries folded per transaction
+};
+
+struct Store {
+  log::DataDir dir;
+  std::unique_ptr<log::LmdbLog> log;
+  std::unique_ptr<log::StateStore> state;
+  core::Machine::Position position;
+  std::size_t folded = 0;  // entries that the state lacked
+};
+
+// The directory is locked already. The state holds the whole log on return.
+[[nodiscard]] Result<Store> open_store(log::DataDir dir, const StoreOptions& options,
+                                       std::uint64_t fresh_salt, Timestamp now,
+                                       observe::Logger& log);
+
+// Leaves a note that the state is not to be trusted: the next open_store() rebuilds it.
+void distrust_state(const std::string& data_path);
+
+}  // namespace payonce::app
