@@ -1,0 +1,90 @@
+# Third-party code as targets third_party::NAME, their headers always as SYSTEM includes.
+#
+# httplib and simdjson are fetched (third_party/fetch.sh), everything else comes from Debian
+# packages (scripts/deps.sh). Libraries are the static ones, so that the release binary can be
+# linked with -static.
+
+set(PAYONCE_THIRD_PARTY_DIR "${PROJECT_SOURCE_DIR}/build/third_party")
+
+execute_process(
+  COMMAND "${PROJECT_SOURCE_DIR}/third_party/fetch.sh" "${PAYONCE_THIRD_PARTY_DIR}"
+  RESULT_VARIABLE payonce_fetch_result)
+if(NOT payonce_fetch_result EQUAL 0)
+  message(FATAL_ERROR "third_party/fetch.sh failed: see its message above")
+endif()
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+  "${PROJECT_SOURCE_DIR}/third_party/manifest.txt" "${PROJECT_SOURCE_DIR}/third_party/fetch.sh")
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+# payonce_header_only(NAME HEADER [DEFINITION...]): a header-only library in the system's include
+# path.
+function(payonce_header_only name header)
+  find_path(payonce_${name}_include "${header}" NO_CACHE)
+  if(NOT payonce_${name}_include)
+    message(FATAL_ERROR "${header} not found: run scripts/deps.sh, or install its -dev package")
+  endif()
+  add_library(third_party_${name} INTERFACE)
+  add_library(third_party::${name} ALIAS third_party_${name})
+  if(NOT payonce_${name}_include STREQUAL "/usr/include")
+    target_include_directories(third_party_${name} SYSTEM INTERFACE "${payonce_${name}_include}")
+  endif()
+  target_compile_definitions(third_party_${name} INTERFACE ${ARGN})
+endfunction()
+
+# payonce_static_archive(NAME ARCHIVE HEADER)
+function(payonce_static_archive name archive header)
+  payonce_header_only(${name} "${header}")
+  find_library(payonce_${name}_archive "${archive}" NO_CACHE)
+  if(NOT payonce_${name}_archive)
+    message(FATAL_ERROR "${archive} not found: run scripts/deps.sh, or install its -dev package")
+  endif()
+  target_link_libraries(third_party_${name} INTERFACE "${payonce_${name}_archive}")
+endfunction()
+
+payonce_header_only(concurrentqueue "concurrentqueue/concurrentqueue.h")
+payonce_header_only(tomlplusplus "toml++/toml.h")
+payonce_header_only(cli11 "CLI/CLI.hpp")
+payonce_header_only(rapidjson "rapidjson/document.h" RAPIDJSON_HAS_STDSTRING=1)
+payonce_header_only(xxhash "xxhash.h" XXH_INLINE_ALL)
+payonce_header_only(fmt "fmt/format.h" FMT_HEADER_ONLY)
+payonce_header_only(spdlog "spdlog/spdlog.h" SPDLOG_FMT_EXTERNAL)
+target_link_libraries(third_party_spdlog INTERFACE third_party::fmt Threads::Threads)
+
+payonce_static_archive(lmdb liblmdb.a "lmdb.h")
+target_link_libraries(third_party_lmdb INTERFACE Threads::Threads)
+payonce_static_archive(crypto libcrypto.a "openssl/evp.h")
+target_link_libraries(third_party_crypto INTERFACE ${CMAKE_DL_LIBS} Threads::Threads)
+payonce_static_archive(ssl libssl.a "openssl/ssl.h")
+target_link_libraries(third_party_ssl INTERFACE third_party::crypto)
+
+# The limits of cpp-httplib that exist only at compile time. They stand here, not in a source file,
+# because every translation unit has to see the same ones. All limits that can be set on a Server or
+# Client object are set there, by the code that owns the object.
+add_library(third_party_httplib INTERFACE)
+add_library(third_party::httplib ALIAS third_party_httplib)
+target_include_directories(third_party_httplib SYSTEM INTERFACE
+  "${PAYONCE_THIRD_PARTY_DIR}/cpp-httplib")
+target_compile_definitions(third_party_httplib INTERFACE
+  CPPHTTPLIB_REQUEST_URI_MAX_LENGTH=8192
+  CPPHTTPLIB_HEADER_MAX_LENGTH=8192
+  CPPHTTPLIB_HEADER_MAX_COUNT=100
+  CPPHTTPLIB_MAX_LINE_LENGTH=16384
+  CPPHTTPLIB_RANGE_MAX_COUNT=16
+  CPPHTTPLIB_MULTIPART_FORM_DATA_FILE_MAX_COUNT=16
+  CPPHTTPLIB_FORM_URL_ENCODED_PAYLOAD_MAX_LENGTH=8192
+  CPPHTTPLIB_LISTEN_BACKLOG=1024)
+target_link_libraries(third_party_httplib INTERFACE Threads::Threads)
+
+# Always optimised, in the debug and sanitizer builds too: parsing is the hot path of every test.
+add_library(third_party_simdjson STATIC "${PAYONCE_THIRD_PARTY_DIR}/simdjson/simdjson.cpp")
+add_library(third_party::simdjson ALIAS third_party_simdjson)
+target_include_directories(third_party_simdjson SYSTEM PUBLIC
+  "${PAYONCE_THIRD_PARTY_DIR}/simdjson")
+target_compile_options(third_party_simdjson PRIVATE -w -O2)
+# Follows from NDEBUG and the optimisation level unless it is set; the library and its users must
+# agree.
+target_compile_definitions(third_party_simdjson PUBLIC
+  SIMDJSON_DEVELOPMENT_CHECKS=$<IF:$<CONFIG:Release>,0,1>)
+target_link_libraries(third_party_simdjson PUBLIC Threads::Threads)
