@@ -14,7 +14,8 @@ constexpr std::int64_t kMinute = 60 * kSecond;
 constexpr std::int64_t kHour = 60 * kMinute;
 constexpr std::int64_t kDay = 24 * kHour;
 
-// Readable values of Key::tunable.
+// Readable values of Key::tunable. A key is tunable once app applies it on SIGHUP, not before: what
+// is marked here is told to users in config.toml.
 constexpr bool kRestart = false;
 constexpr bool kTunable = true;
 
@@ -99,13 +100,13 @@ constexpr std::array kKeys{
         Duration{member<&Options::server, &Server::write_timeout>, kIoTimeout}, kRestart,
         "A client that stops reading its answer is cut off after this long."},
     Key{"server.drain_timeout",
-        Duration{member<&Options::server, &Server::drain_timeout>, {0, 10 * kMinute}}, kTunable,
+        Duration{member<&Options::server, &Server::drain_timeout>, {0, 10 * kMinute}}, kRestart,
         "SIGTERM lets running requests finish for this long before it exits."},
     Key{"server.body_bytes_max",
         Size{member<&Options::server, &Server::body_bytes_max>, bytes(1 * kKiB, 256 * kMiB)},
         kRestart, "A larger request body is refused with 413; each thread may hold one."},
     Key{"server.wait_max",
-        Duration{member<&Options::server, &Server::wait_max>, {0, kMinute, kSecond}}, kTunable,
+        Duration{member<&Options::server, &Server::wait_max>, {0, kMinute, kSecond}}, kRestart,
         "A longer Prefer: wait=N is cut to this."},
     Key{"server.waiters_max",
         Count{member<&Options::server, &Server::waiters_max>, {0, 4'095}, "requests"}, kRestart,
@@ -121,7 +122,7 @@ constexpr std::array kKeys{
         Size{member<&Options::storage, &Storage::state_map_size>, kMapSize}, kRestart,
         "The most the state may grow to; address space only, the file grows as it is written."},
     Key{"storage.free_bytes_min",
-        Size{member<&Options::storage, &Storage::free_bytes_min>, bytes(0, 1 * kTiB)}, kTunable,
+        Size{member<&Options::storage, &Storage::free_bytes_min>, bytes(0, 1 * kTiB)}, kRestart,
         "With less free disk new work is refused with 503, so that open work can finish."},
     Key{"storage.checkpoint_events",
         Count{member<&Options::storage, &Storage::checkpoint_events>, {1, 10'000'000}, "events"},
@@ -144,12 +145,12 @@ constexpr std::array kKeys{
     Key{"gateway.queue_max", Count{member<&Options::gateway, &Gateway::queue_max>, kQueue, "calls"},
         kRestart, "Held in memory for a worker; the rest wait in the state."},
     Key{"gateway.latency", Duration{member<&Options::gateway, &Gateway::latency>, {0, kHour}},
-        kTunable, "How long the mock takes to answer."},
+        kRestart, "How long the mock takes to answer."},
     Key{"gateway.failure_rate",
         Decimal{member<&Options::gateway, &Gateway::failure_rate_permille>,
                 {0, 1'000},
                 "fraction of calls"},
-        kTunable, "How many calls the mock fails for a moment; they are retried."},
+        kRestart, "How many calls the mock fails for a moment; they are retried."},
     Key{"gateway.journal",
         Text{member<&Options::gateway, &Gateway::journal>, Text::Rule::kAny,
              "path, empty for none"},
@@ -203,20 +204,20 @@ constexpr std::array kKeys{
         kRestart, "For requests that name none."},
     Key{"payments.open_max",
         Count{member<&Options::payments, &Payments::open_max>, {1, 100'000'000}, "payments"},
-        kTunable, "Not yet ended; above it new ones are refused with 503."},
+        kRestart, "Not yet ended; above it new ones are refused with 503."},
 
     Key{"saga.payment.version",
         Count{member<&Options::saga, &Saga::payment_version>, {1, 1}, "version"}, kRestart,
         "Recorded in each payment at birth and kept to its end."},
 
     Key{"idempotency.required", Flag{member<&Options::idempotency, &Idempotency::required>},
-        kTunable, "Whether a POST or PUT without the header is refused with 400."},
+        kRestart, "Whether a POST or PUT without the header is refused with 400."},
     Key{"idempotency.retention",
         Duration{member<&Options::idempotency, &Idempotency::retention>, {kSecond, 365 * kDay}},
         kRestart, "Answers are repeated for this long, counted from completion."},
 
     Key{"limits.metadata_bytes_max",
-        Size{member<&Options::limits, &Limits::metadata_bytes_max>, bytes(0, 1 * kMiB)}, kTunable,
+        Size{member<&Options::limits, &Limits::metadata_bytes_max>, bytes(0, 1 * kMiB)}, kRestart,
         "The metadata of one account or payment; it is kept with every copy of it."},
 
     Key{"auth.allow_anonymous", Flag{member<&Options::auth, &Auth::allow_anonymous>}, kRestart,
@@ -224,7 +225,7 @@ constexpr std::array kKeys{
 
     Key{"log.level", choice<&Options::log, &Log::level>(kLogLevels), kTunable,
         "Lines below this level are not written."},
-    Key{"log.access", Flag{member<&Options::log, &Log::access>}, kTunable,
+    Key{"log.access", Flag{member<&Options::log, &Log::access>}, kRestart,
         "Whether each request writes a line."},
 };
 
