@@ -68,11 +68,10 @@ Result<void> MockGateway::open() {
       taken_.insert(entry["key"].GetString());
     }
   }
-  journal_fd_ =
-      ::open(options_.journal.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  journal_fd_ = ::open(options_.journal.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
   if (journal_fd_ < 0) {
-    return fail(Errc::kIo, "cannot open gateway journal " + options_.journal + ": " +
-                               std::strerror(errno));
+    return fail(Errc::kIo,
+                "cannot open gateway journal " + options_.journal + ": " + std::strerror(errno));
   }
   return {};
 }

@@ -1,7 +1,7 @@
 // adapters/mock_gateway.h: a payment gateway for tests and demonstrations, inside the process.
 //
-// Its behaviour follows from the payment method and the attempt alone, so it keeps its word across a
-// restart; like a real gateway it takes a key at most once. The journal is its own set of books,
+// Its behaviour follows from the payment method and the attempt alone, so it keeps its word across
+// a restart; like a real gateway it takes a key at most once. The journal is its own set of books,
 // outside the data directory: one JSON line a call, by which a test can count what was taken.
 //   pm_decline    declines           pm_flaky_N   N temporary failures, then confirms
 //   pm_down       always fails       any other    confirms, after the configured latency and rate

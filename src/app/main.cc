@@ -124,12 +124,14 @@ void add_config_options(CLI::App& command, Arguments& arguments) {
 int run(int argc, char** argv) {
   CLI::App cli("payonce: takes a payment to exactly one end, success or fully undone");
   cli.require_subcommand(1);
-  cli.footer("Exit codes: 0 done, 1 the check failed or the storage failed while serving,\n"
-             "2 usage or configuration, 3 data directory in use or damaged.");
+  cli.footer(
+      "Exit codes: 0 done, 1 the check failed or the storage failed while serving,\n"
+      "2 usage or configuration, 3 data directory in use or damaged.");
   Arguments arguments;
   CLI::App* serve = cli.add_subcommand("serve", "Serve the HTTP API");
   CLI::App* check = cli.add_subcommand("check-config", "Check the configuration and print it");
-  CLI::App* health = cli.add_subcommand("healthcheck", "Ask a server on this machine if it is ready");
+  CLI::App* health =
+      cli.add_subcommand("healthcheck", "Ask a server on this machine if it is ready");
   CLI::App* version = cli.add_subcommand("version", "Print the version");
   for (CLI::App* command : {serve, check, health}) {
     add_config_options(*command, arguments);

@@ -1,7 +1,7 @@
 #include "app/serve.h"
 
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 #include <chrono>
 #include <cstdio>
@@ -98,10 +98,10 @@ class Backstage {
       : options_(&options),
         log_(&log),
         store_(std::move(store)),
-        gateway_({.latency = options.gateway.latency,
-                  .failure_rate =
-                      static_cast<double>(options.gateway.failure_rate_permille) / 1000.0,
-                  .journal = options.gateway.journal}),
+        gateway_(
+            {.latency = options.gateway.latency,
+             .failure_rate = static_cast<double>(options.gateway.failure_rate_permille) / 1000.0,
+             .journal = options.gateway.journal}),
         notifier_(log),
         scheduler_(clock_, options.payments.open_max) {}
 
@@ -190,9 +190,9 @@ class Backstage {
     const bool low = free && *free < options_->storage.free_bytes_min;
     if (low != was_low_) {
       was_low_ = low;
-      log_->warn(low ? "storage_low" : "storage_ok",
-                 {{"free_bytes", free ? *free : 0},
-                  {"free_bytes_min", options_->storage.free_bytes_min}});
+      log_->warn(
+          low ? "storage_low" : "storage_ok",
+          {{"free_bytes", free ? *free : 0}, {"free_bytes_min", options_->storage.free_bytes_min}});
     }
     return low;
   }
@@ -263,8 +263,8 @@ void wait_for_end(const sigset_t& signals, const config::Options& options,
 
 // The part of the stop that may take time: requests in progress, running tasks, a last checkpoint.
 // It gets drain_timeout; then the process ends anyway, which loses nothing.
-void drain(http::Server& server, std::thread& serving, Backstage& backstage,
-           milliseconds at_most, observe::Logger& log) {
+void drain(http::Server& server, std::thread& serving, Backstage& backstage, milliseconds at_most,
+           observe::Logger& log) {
   auto done = std::async(std::launch::async, [&] {
     server.stop();
     serving.join();
@@ -304,7 +304,8 @@ int serve(const config::Options& options, const config::Sources& sources) {
   }
   std::thread serving([&] { server.serve(); });
   const config::Endpoint address{options.server.listen.host, static_cast<std::uint16_t>(*port)};
-  log.info("listening", {{"address", config::to_string(address)}, {"version", build_info().version}});
+  log.info("listening",
+           {{"address", config::to_string(address)}, {"version", build_info().version}});
   const auto give_up = [&](const Error& error) {
     log.error("start_refused", {{"why", error.message}});
     server.stop();
@@ -325,9 +326,10 @@ int serve(const config::Options& options, const config::Sources& sources) {
     return give_up(recovered.error());
   }
   api.open(backstage.backend());
-  log.info("ready", {{"events_folded", backstage.folded()},
-                     {"workflows_resumed", *recovered},
-                     {"took_ms", duration_cast<milliseconds>(steady_clock::now() - begun).count()}});
+  log.info("ready",
+           {{"events_folded", backstage.folded()},
+            {"workflows_resumed", *recovered},
+            {"took_ms", duration_cast<milliseconds>(steady_clock::now() - begun).count()}});
   wait_for_end(signals, options, sources, log);
   api.close();
   backstage.stop_accepting();

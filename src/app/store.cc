@@ -31,8 +31,8 @@ Result<void> remove_state(const log::DataDir& dir) {
 }
 
 Result<log::Checkpoint> open_and_fold(Store& store, const StoreOptions& options) {
-  auto state = log::StateStore::open(store.dir.state_path(), options.state_map_size,
-                                     store.position.salt);
+  auto state =
+      log::StateStore::open(store.dir.state_path(), options.state_map_size, store.position.salt);
   if (!state) {
     return std::unexpected(state.error());
   }
@@ -54,14 +54,13 @@ Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uin
   if (!identity) {
     return std::unexpected(identity.error());
   }
-  store.position = {.last_seq = store.log->last_seq(),
-                    .last_time = identity->last_time,
-                    .salt = identity->salt};
+  store.position = {
+      .last_seq = store.log->last_seq(), .last_time = identity->last_time, .salt = identity->salt};
   std::error_code ignored;
   const bool distrusted = std::filesystem::exists(distrust_path(store.dir.path()), ignored);
   Result<log::Checkpoint> folded =
-      distrusted ? Result<log::Checkpoint>(fail(
-                       Errc::kCorrupt, "the state was found damaged while it was in use"))
+      distrusted ? Result<log::Checkpoint>(
+                       fail(Errc::kCorrupt, "the state was found damaged while it was in use"))
                  : open_and_fold(store, options);
   if (!folded && rebuildable(folded.error())) {
     log.warn("state_rebuilt", {{"why", folded.error().message}});

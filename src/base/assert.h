@@ -13,9 +13,9 @@ namespace payonce {
 
 }  // namespace payonce
 
-#define PAYONCE_ASSERT(condition)                                       \
-  do {                                                                  \
-    if (!(condition)) [[unlikely]] {                                    \
-      ::payonce::assertion_failed(#condition, __FILE__, __LINE__);      \
-    }                                                                   \
+#define PAYONCE_ASSERT(condition)                                  \
+  do {                                                             \
+    if (!(condition)) [[unlikely]] {                               \
+      ::payonce::assertion_failed(#condition, __FILE__, __LINE__); \
+    }                                                              \
   } while (false)

@@ -102,7 +102,8 @@ ParsedAmount parse_amount(std::string_view text, Currency currency, Zero zero) {
 void append_amount(std::string& out, WideAmount minor, Currency currency) {
   __extension__ typedef unsigned __int128 Unsigned;
   const bool negative = minor < 0;
-  Unsigned rest = negative ? Unsigned{0} - static_cast<Unsigned>(minor) : static_cast<Unsigned>(minor);
+  Unsigned rest =
+      negative ? Unsigned{0} - static_cast<Unsigned>(minor) : static_cast<Unsigned>(minor);
   // 2^127 has 39 digits; a sign, a point and up to 4 padding zeros come on top.
   std::array<char, 48> text{};
   std::size_t pos = text.size();

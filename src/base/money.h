@@ -35,7 +35,8 @@ class Currency {
   constexpr auto operator<=>(const Currency&) const = default;
 
  private:
-  constexpr Currency(std::array<char, 3> code, std::uint8_t digits) : code_(code), digits_(digits) {}
+  constexpr Currency(std::array<char, 3> code, std::uint8_t digits)
+      : code_(code), digits_(digits) {}
   std::array<char, 3> code_{};
   std::uint8_t digits_ = 0;
 };
@@ -48,14 +49,14 @@ struct Money {
 };
 
 enum class AmountError : std::uint8_t {
-  kSyntax,      // not (0|[1-9][0-9]*)(\.[0-9]+)?
-  kTooPrecise,  // more digits behind the point than the currency has
-  kOverflow,    // does not fit into 63 bits of minor units
-  kNotPositive, // zero
+  kSyntax,       // not (0|[1-9][0-9]*)(\.[0-9]+)?
+  kTooPrecise,   // more digits behind the point than the currency has
+  kOverflow,     // does not fit into 63 bits of minor units
+  kNotPositive,  // zero
 };
 
 struct ParsedAmount {
-  std::int64_t minor = 0;                // valid when !error
+  std::int64_t minor = 0;  // valid when !error
   std::optional<AmountError> error;
 };
 

@@ -138,7 +138,7 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text) {
   }
   const std::int64_t days = std::chrono::sys_days{date}.time_since_epoch().count();
   const std::int64_t seconds =
-      static_cast<std::int64_t>(*hour) * 3600 + *minute * 60 + *second - *east * 60;
+      std::int64_t{*hour} * 3600 + std::int64_t{*minute} * 60 + *second - std::int64_t{*east} * 60;
   const Timestamp t{days * kMicrosPerDay + seconds * 1'000'000 + *us};
   // The offset may have led out of the years that can be written.
   return t < kTimestampMin || t > kTimestampMax ? std::nullopt : std::optional(t);

@@ -72,9 +72,8 @@ Outcome Machine::handle(const Input& input, Timestamp now, Renderer* renderer, A
   if (input.keyed) {
     const KeyRecord* record = rows_->keys.find(input.keyed->key);
     if (const auto earlier = check_key(*input.keyed, record, now)) {
-      const Outcome outcome{.kind = *earlier,
-                            .key = record,
-                            .depends_on = rows_->keys.changed_at(input.keyed->key)};
+      const Outcome outcome{
+          .kind = *earlier, .key = record, .depends_on = rows_->keys.changed_at(input.keyed->key)};
       if (renderer != nullptr) {
         renderer->render(outcome, answer);
       }
@@ -89,9 +88,9 @@ Outcome Machine::handle(const Input& input, Timestamp now, Renderer* renderer, A
   commit_decision(now, out);
   Outcome outcome = resolve(verdict);
   if (!changed) {
-    outcome.depends_on =
-        std::max({rows_->accounts.changed_at(verdict.account),
-                  rows_->payments.changed_at(verdict.payment), rows_->keys.changed_at(verdict.key)});
+    outcome.depends_on = std::max({rows_->accounts.changed_at(verdict.account),
+                                   rows_->payments.changed_at(verdict.payment),
+                                   rows_->keys.changed_at(verdict.key)});
   }
   if (changed && outcome.payment != nullptr) {
     append_new_effects(*outcome.payment, before, out.effects);
@@ -127,10 +126,9 @@ Outcome Machine::resolve(const Verdict& verdict) {
 Machine::Verdict Machine::decide(const OpenAccount& command, const Context& context) {
   Verdict verdict;
   verdict.account = command.id.empty() ? context.make_id("acct_") : command.id;
-  verdict.kind =
-      decide_open_account(command, verdict.account, rows_->accounts.find(verdict.account),
-                          rows_->accounts.find(funding_account(command.currency)), context,
-                          decision_);
+  verdict.kind = decide_open_account(
+      command, verdict.account, rows_->accounts.find(verdict.account),
+      rows_->accounts.find(funding_account(command.currency)), context, decision_);
   return verdict;
 }
 
@@ -169,8 +167,7 @@ Machine::Verdict Machine::decide(const RecordGatewayReply& command, const Contex
 Machine::Verdict Machine::decide(const RecordNotification& command, const Context& context) {
   Verdict verdict;
   verdict.payment = command.payment_id;
-  verdict.kind =
-      decide_notification(command, find_payment(command.payment_id), context, decision_);
+  verdict.kind = decide_notification(command, find_payment(command.payment_id), context, decision_);
   return verdict;
 }
 
@@ -181,8 +178,8 @@ Machine::Verdict Machine::decide(const CompleteKey& command, const Context& /*co
   return verdict;
 }
 
-void Machine::keep_answer(const KeyedRequest& request, const Outcome& outcome,
-                          const Answer& answer, Timestamp now, Produced& out) {
+void Machine::keep_answer(const KeyedRequest& request, const Outcome& outcome, const Answer& answer,
+                          Timestamp now, Produced& out) {
   if (request.answer_later && outcome.kind == OutcomeKind::kPaymentAccepted) {
     append({StreamKind::kIdempotency,
             {},

@@ -1,9 +1,9 @@
 // core/machine.h: the deterministic machine: commands in, events, answers and effects out.
 //
-// decide is pure and evolve is the only writer; the machine looks up the rows, calls decide, numbers
-// the events, folds them and derives the effects. It does no I/O and knows no clock: the same inputs
-// in the same order give the same events.
-// Owner: one thread at a time (the engine's decide lock). Lifetime: as long as the rows it is given.
+// decide is pure and evolve is the only writer; the machine looks up the rows, calls decide,
+// numbers the events, folds them and derives the effects. It does no I/O and knows no clock: the
+// same inputs in the same order give the same events. Owner: one thread at a time (the engine's
+// decide lock). Lifetime: as long as the rows it is given.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ namespace payonce::core {
 enum class OutcomeKind : std::uint8_t {
   kAccountOpened,
   kAccountExists,
-  kReservedId,       // the id belongs to the server's own accounts
+  kReservedId,  // the id belongs to the server's own accounts
   kDeposited,
   kAccountNotFound,
   kInvalidAmount,    // `amount_error` says why
@@ -27,10 +27,10 @@ enum class OutcomeKind : std::uint8_t {
   kPaymentExisting,  // the same id and content again
   kPaymentExists,    // the same id, other content
   kResultApplied,
-  kResultStale,      // nothing waits for this result (any more)
-  kKeyReplayed,      // `key` holds the first answer
-  kKeyReused,        // the key was used with another payload
-  kKeyInFlight,      // `key` names the workflow whose end completes the answer
+  kResultStale,  // nothing waits for this result (any more)
+  kKeyReplayed,  // `key` holds the first answer
+  kKeyReused,    // the key was used with another payload
+  kKeyInFlight,  // `key` names the workflow whose end completes the answer
   kKeyCompleted,
 };
 

@@ -29,12 +29,11 @@ struct LogCreated {
   }
 };
 
-using Event =
-    std::variant<LogCreated, AccountOpened, FundsTransferred, FundsHeld, HoldPosted, HoldVoided,
-                 PaymentCreated, PaymentRefused, GatewayRetryScheduled, GatewayConfirmed,
-                 GatewayDeclined, GatewayExhausted, PaymentSucceeded, PaymentFailed,
-                 NotificationSent, NotificationRetryScheduled, NotificationExhausted, KeyClaimed,
-                 AnswerRecorded>;
+using Event = std::variant<LogCreated, AccountOpened, FundsTransferred, FundsHeld, HoldPosted,
+                           HoldVoided, PaymentCreated, PaymentRefused, GatewayRetryScheduled,
+                           GatewayConfirmed, GatewayDeclined, GatewayExhausted, PaymentSucceeded,
+                           PaymentFailed, NotificationSent, NotificationRetryScheduled,
+                           NotificationExhausted, KeyClaimed, AnswerRecorded>;
 
 struct Record {
   Seq seq = 0;

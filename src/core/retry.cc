@@ -25,9 +25,9 @@ bool exhausted(const RetryPolicy& policy, std::uint32_t attempt) {
 Duration retry_delay(const RetryPolicy& policy, std::uint32_t attempt, std::string_view seed) {
   const std::uint64_t maximum_us = std::uint64_t{policy.maximum_interval_ms} * 1000;
   std::uint64_t delay_us = std::uint64_t{policy.initial_interval_ms} * 1000;
-  // Stops at the maximum, so the product stays below 2^32 ms × 2^32 ‰ = 2^64 µs (which 63 bits would
-  // not hold) and the loop ends after at most log(maximum / initial) rounds; a coefficient of 1 ends
-  // it at once.
+  // Stops at the maximum, so the product stays below 2^32 ms × 2^32 ‰ = 2^64 µs (which 63 bits
+  // would not hold) and the loop ends after at most log(maximum / initial) rounds; a coefficient of
+  // 1 ends it at once.
   for (std::uint32_t i = 1; i < attempt && delay_us < maximum_us; ++i) {
     const std::uint64_t next = delay_us / 1000 * policy.backoff_coefficient_permille;
     if (next <= delay_us) {

@@ -89,8 +89,7 @@ void Checkpointer::round() {
     before = applied_;
   }
   if (parts_.engine.durable_seq() > before) {
-    const auto done =
-        log::catch_up(parts_.log, parts_.state, parts_.salt, policy_.slice_events);
+    const auto done = log::catch_up(parts_.log, parts_.state, parts_.salt, policy_.slice_events);
     if (!done) {
       {
         const std::lock_guard lock(mutex_);

@@ -1,8 +1,8 @@
 // engine/checkpointer.h: the thread that writes the state behind the log.
 //
 // Folds durable entries into the state store every `events` entries or `interval`, whichever comes
-// first, then lets the engine drop from memory what the checkpoint holds. Lists and reports ask it to
-// catch up first, and then read the state alone: so they show everything that was acknowledged,
+// first, then lets the engine drop from memory what the checkpoint holds. Lists and reports ask it
+// to catch up first, and then read the state alone: so they show everything that was acknowledged,
 // without holding the engine up. It also watches the free space.
 // A failing checkpoint is a failing disk: it is reported to on_failure like a failed commit.
 #pragma once
@@ -21,10 +21,10 @@
 namespace payonce::engine {
 
 struct CheckpointPolicy {
-  std::size_t events = 20'000;                // entries behind the log that start a checkpoint
-  std::chrono::milliseconds interval{1000};   // the longest time that entries stay unfolded
-  std::size_t rows_max = 200'000;             // rows in memory that start a trim
-  std::size_t slice_events = 50'000;          // most entries folded in one transaction
+  std::size_t events = 20'000;               // entries behind the log that start a checkpoint
+  std::chrono::milliseconds interval{1000};  // the longest time that entries stay unfolded
+  std::size_t rows_max = 200'000;            // rows in memory that start a trim
+  std::size_t slice_events = 50'000;         // most entries folded in one transaction
 };
 
 class Checkpointer {
@@ -47,8 +47,8 @@ class Checkpointer {
   // One last checkpoint up to the log's end, then the thread ends.
   void stop();
 
-  // Blocks until the state holds entry `seq`, which must be durable. False when it failed, or stopped
-  // before it got there.
+  // Blocks until the state holds entry `seq`, which must be durable. False when it failed, or
+  // stopped before it got there.
   [[nodiscard]] bool wait_applied(core::Seq seq);
 
  private:
@@ -61,8 +61,8 @@ class Checkpointer {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable applied_changed_;
-  core::Seq applied_;          // guarded by mutex_, as all below
-  core::Seq wanted_ = 0;       // somebody waits for this entry
+  core::Seq applied_;     // guarded by mutex_, as all below
+  core::Seq wanted_ = 0;  // somebody waits for this entry
   bool stopping_ = false;
   bool failed_ = false;
   bool stopped_ = false;  // the last round is over

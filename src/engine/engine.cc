@@ -14,15 +14,10 @@ namespace {
 // Rows looked at per hold of the decide lock while trimming: some tens of microseconds.
 constexpr std::size_t kTrimSlice = 256;
 
-template <class... Functions>
-struct Overloaded : Functions... {
-  using Functions::operator()...;
-};
-
 }  // namespace
 
-Engine::Engine(Parts parts, core::Machine::Position position,
-               log::StateStore::Snapshot snapshot, Limits limits)
+Engine::Engine(Parts parts, core::Machine::Position position, log::StateStore::Snapshot snapshot,
+               Limits limits)
     : parts_(std::move(parts)),
       limits_(limits),
       durable_(position.last_seq),

@@ -5,14 +5,16 @@
 // commit what has been decided (under the commit lock). While one thread syncs a batch, others
 // decide the next one into the open batch; so a batch is as large as what arrived during one sync,
 // and never waits on a timer. A submitter whose own command is done does not go on working for
-// others: it hands what is left to the engine's own thread. So does, after one commit, who only posts
-// or reads: under load there is always a next batch, and a task's worker has its own queue to serve.
+// others: it hands what is left to the engine's own thread. So does, after one commit, who only
+// posts or reads: under load there is always a next batch, and a task's worker has its own queue to
+// serve.
 //
 // Laws kept here: nothing is answered, shown or released before the commit of everything it depends
 // on; after a failed commit nothing is done any more (fail-stop), since what reached the disk is
 // then unknown; time never runs backwards in the log.
 //
-// Lock order: commit, then decide. Threads: all public functions from any thread, except where said.
+// Lock order: commit, then decide. Threads: all public functions from any thread, except where
+// said.
 #pragma once
 
 #include <atomic>

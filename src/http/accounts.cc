@@ -34,8 +34,8 @@ class AccountRenderer final : public core::Renderer {
                     path_);
         return;
       case core::OutcomeKind::kReservedId: {
-        Problem problem = simple_problem(
-            Code::kInvalidId, "ids that begin with sys: are the server's own");
+        Problem problem =
+            simple_problem(Code::kInvalidId, "ids that begin with sys: are the server's own");
         problem.errors.push_back({problem.detail, "#/id"});
         set_problem(out, problem, path_);
         return;
@@ -76,8 +76,8 @@ class DepositRenderer final : public core::Renderer {
         return;
       }
       case core::OutcomeKind::kBalanceOverflow: {
-        Problem problem = simple_problem(Code::kInvalidAmount,
-                                         "amount is more than the account can still take");
+        Problem problem =
+            simple_problem(Code::kInvalidAmount, "amount is more than the account can still take");
         problem.errors.push_back({problem.detail, "#/amount"});
         set_problem(out, problem, path_);
         return;
@@ -113,8 +113,8 @@ Reply Api::create_account(Backend& backend, const Call& call) {
 }
 
 Reply Api::get_account(Backend& backend, const Call& call) {
-  const auto account = valid_id(call.id) ? backend.engine.find_account(std::string(call.id))
-                                         : std::nullopt;
+  const auto account =
+      valid_id(call.id) ? backend.engine.find_account(std::string(call.id)) : std::nullopt;
   if (!account) {
     Problem problem = simple_problem(Code::kAccountNotFound, "there is no such account");
     problem.status = 404;

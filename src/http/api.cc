@@ -69,8 +69,7 @@ bool same_method(std::string_view wanted, std::string_view method) {
 
 }  // namespace
 
-Api::Api(Settings settings)
-    : settings_(std::move(settings)), wait_slots_(settings_.waiters_max) {}
+Api::Api(Settings settings) : settings_(std::move(settings)), wait_slots_(settings_.waiters_max) {}
 
 Api::~Api() = default;
 
@@ -81,10 +80,9 @@ Reply Api::handle(Call& call) {
     }
     Backend* backend = backend_.load(std::memory_order_acquire);
     if (entry.route != nullptr) {
-      return backend != nullptr
-                 ? (this->*entry.route)(*backend, call)
-                 : problem_reply(Code::kNotReady, "the server is recovering or draining",
-                                 call.path);
+      return backend != nullptr ? (this->*entry.route)(*backend, call)
+                                : problem_reply(Code::kNotReady,
+                                                "the server is recovering or draining", call.path);
     }
     if (call.path == "/version") {
       return json_reply(200, settings_.version);
@@ -155,8 +153,8 @@ std::expected<Api::Prepared, Reply> Api::prepare(const Call& call, std::string_v
   return prepared;
 }
 
-Reply Api::run(Backend& backend, const Call& call, core::Command command,
-               const Prepared& prepared, core::Renderer& renderer) {
+Reply Api::run(Backend& backend, const Call& call, core::Command command, const Prepared& prepared,
+               core::Renderer& renderer) {
   engine::Request request(core::Input{std::move(command), prepared.keyed}, &renderer);
   const engine::Verdict verdict = backend.engine.execute(request);
   if (verdict != engine::Verdict::kDone) {
@@ -225,8 +223,8 @@ Reply to_reply(core::Answer&& answer) {
 }
 
 void set_problem(core::Answer& out, const Problem& problem, std::string_view path) {
-  out.status = static_cast<std::uint32_t>(problem.status != 0 ? problem.status
-                                                               : info(problem.code).status);
+  out.status =
+      static_cast<std::uint32_t>(problem.status != 0 ? problem.status : info(problem.code).status);
   out.body = render(problem, path);
 }
 

@@ -7,8 +7,8 @@
 
 namespace payonce::http {
 
-// 32 raw bytes of SHA-256 over the parts, each preceded by its length, so that no two lists of parts
-// meet in one text.
+// 32 raw bytes of SHA-256 over the parts, each preceded by its length, so that no two lists of
+// parts meet in one text.
 [[nodiscard]] std::string sha256_of(std::initializer_list<std::string_view> parts);
 
 }  // namespace payonce::http

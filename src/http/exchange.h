@@ -1,5 +1,5 @@
-// http/exchange.h: a request and its answer, free of the HTTP library's types, so that routes can be
-// called by the server, by tests and by fuzzers alike.
+// http/exchange.h: a request and its answer, free of the HTTP library's types, so that routes can
+// be called by the server, by tests and by fuzzers alike.
 #pragma once
 
 #include <chrono>

@@ -1,7 +1,8 @@
-// http/fields.h: reads the fields of a request body and collects everything that is wrong with them.
+// http/fields.h: reads the fields of a request body and collects everything that is wrong with
+// them.
 //
-// Usage: construct with the parsed body, ask for each field once, then problem(): it also reports the
-// fields that nobody asked for. All faults of the most relevant kind are told at once.
+// Usage: construct with the parsed body, ask for each field once, then problem(): it also reports
+// the fields that nobody asked for. All faults of the most relevant kind are told at once.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,8 @@ inline constexpr std::size_t kIdempotencyKeyMax = 255;
 // ASCII characters; kInvalid otherwise.
 [[nodiscard]] Result<std::string> parse_idempotency_key(std::string_view header);
 
-// The seconds of a `wait` preference in Prefer headers (RFC 7240 section 4.3); the first one counts,
-// and one that is not a number is ignored, as the standard wants.
+// The seconds of a `wait` preference in Prefer headers (RFC 7240 section 4.3); the first one
+// counts, and one that is not a number is ignored, as the standard wants.
 [[nodiscard]] std::optional<std::chrono::seconds> parse_wait(
     std::span<const std::string_view> prefer_headers);
 

@@ -184,7 +184,7 @@ class Builder {
     }
     for (auto next : elements) {
       ondemand::value value;
-      if (auto error = std::move(next).get(value)) {
+      if (auto error = next.get(value)) {
         return error;
       }
       if (auto error = build(value, to.items.emplace_back(), depth + 1)) {
@@ -221,19 +221,23 @@ Result<Value> parse_json(std::string_view text) {
   Value value;
   Builder builder;
   ondemand::document document;
-  auto error = parser
-                   .iterate(simdjson::padded_string_view(
-                       padded.data(), padded.size(), padded.capacity()))
-                   .get(document);
+  auto error =
+      parser.iterate(simdjson::padded_string_view(padded.data(), padded.size(), padded.capacity()))
+          .get(document);
   if (error == simdjson::SUCCESS) {
     error = builder.build(document, value, 0);
   }
-  if (error == simdjson::SUCCESS && !document.at_end()) {
+  // A number that is the whole document is looked at without being consumed, so the parser does not
+  // know that it is at the end; then the token itself has to be the rest of the text.
+  const bool whole_number =
+      value.kind == Value::Kind::kNumber && trimmed(text).ends_with(value.text) &&
+      text.find_first_not_of(" \t\r\n") + value.text.size() == trimmed(text).size();
+  if (error == simdjson::SUCCESS && !whole_number && !document.at_end()) {
     return fail(Errc::kInvalid, "there is more text behind the JSON value");
   }
   if (error != simdjson::SUCCESS) {
-    return fail(Errc::kInvalid, builder.complaint().empty() ? simdjson::error_message(error)
-                                                            : builder.complaint());
+    return fail(Errc::kInvalid,
+                builder.complaint().empty() ? simdjson::error_message(error) : builder.complaint());
   }
   return value;
 }

@@ -63,9 +63,9 @@ class Page {
 // One page from an index, newest first. `take(place, value)` adds an entry or passes it over, and
 // returns false where the list ends. A cursor is given when there may be more.
 template <class Take>
-Reply newest_page(log::StateStore::Snapshot& snapshot, core::Index index,
-                  const std::string& prefix, const std::string& before, std::size_t limit,
-                  Page& page, std::string_view path, Take&& take) {
+Reply newest_page(log::StateStore::Snapshot& snapshot, core::Index index, const std::string& prefix,
+                  const std::string& before, std::size_t limit, Page& page, std::string_view path,
+                  Take&& take) {
   std::string last;
   bool more = false;
   std::size_t looked = 0;
@@ -85,10 +85,9 @@ Reply newest_page(log::StateStore::Snapshot& snapshot, core::Index index,
 }
 
 std::optional<core::PaymentStatus> status_of(std::string_view text) {
-  for (const auto status :
-       {core::PaymentStatus::kPending, core::PaymentStatus::kProcessing,
-        core::PaymentStatus::kSuccess, core::PaymentStatus::kFail,
-        core::PaymentStatus::kCancelled}) {
+  for (const auto status : {core::PaymentStatus::kPending, core::PaymentStatus::kProcessing,
+                            core::PaymentStatus::kSuccess, core::PaymentStatus::kFail,
+                            core::PaymentStatus::kCancelled}) {
     if (name(status) == text) {
       return status;
     }
@@ -177,8 +176,7 @@ Reply Api::list_transfers(Backend& backend, const Call& call) {
   }
   Page page;
   return newest_page(*snapshot, core::Index::kTransfersByAccount, core::text_prefix(call.id),
-                     cursor, limit, page, call.path,
-                     [&](std::string_view, std::string_view key) {
+                     cursor, limit, page, call.path, [&](std::string_view, std::string_view key) {
                        core::Transfer transfer;
                        if (snapshot->load(key, transfer)) {
                          page.add(transfer);
@@ -206,18 +204,18 @@ Reply Api::list_payments(Backend& backend, const Call& call) {
   }
   const std::string oldest = filter.after ? core::position(*filter.after, 0) : std::string();
   Page page;
-  return newest_page(*snapshot, filter.index(), filter.prefix(), before, limit, page, call.path,
-                     [&](std::string_view place, std::string_view id) {
-                       if (place < oldest) {
-                         return false;
-                       }
-                       core::Payment payment;
-                       if (snapshot->load(id, payment) &&
-                           (!filter.status || payment.status == *filter.status)) {
-                         page.add(payment);
-                       }
-                       return true;
-                     });
+  return newest_page(
+      *snapshot, filter.index(), filter.prefix(), before, limit, page, call.path,
+      [&](std::string_view place, std::string_view id) {
+        if (place < oldest) {
+          return false;
+        }
+        core::Payment payment;
+        if (snapshot->load(id, payment) && (!filter.status || payment.status == *filter.status)) {
+          page.add(payment);
+        }
+        return true;
+      });
 }
 
 // A payment's history is a chain: each entry names the one before it in the same stream.
@@ -228,8 +226,8 @@ Reply Api::list_events(Backend& backend, const Call& call) {
   if (query.problem()) {
     return problem_reply(*query.problem(), call.path);
   }
-  const auto payment = valid_id(call.id) ? backend.engine.find_payment(std::string(call.id))
-                                         : std::nullopt;
+  const auto payment =
+      valid_id(call.id) ? backend.engine.find_payment(std::string(call.id)) : std::nullopt;
   if (!payment) {
     return problem_reply(Code::kNotFound, "there is no such payment", call.path);
   }

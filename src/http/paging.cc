@@ -40,8 +40,7 @@ Query::Query(const Call& call, std::initializer_list<std::string_view> known) : 
   for (const auto& [name, value] : call.query) {
     const bool paging = name == "limit" || name == "cursor";
     if (!paging && std::ranges::find(known, name) == known.end()) {
-      complain(Code::kUnknownParameter, name,
-               std::string("there is no parameter ").append(name));
+      complain(Code::kUnknownParameter, name, std::string("there is no parameter ").append(name));
     }
   }
 }
@@ -85,8 +84,7 @@ std::size_t Query::limit() {
   }
   std::size_t limit = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
-  if (error != std::errc() || end != value.data() + value.size() || limit < 1 ||
-      limit > kPageMax) {
+  if (error != std::errc() || end != value.data() + value.size() || limit < 1 || limit > kPageMax) {
     complain(Code::kInvalidLimit, "limit", "limit must be a whole number from 1 to 100");
     return kPageDefault;
   }

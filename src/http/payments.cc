@@ -104,11 +104,12 @@ Reply Api::complete_later(Backend& backend, const Call& call, const Prepared& pr
     return problem_reply(Code::kInternalError, "the payment of this key is missing", call.path);
   }
   if (!first && !terminal(payment->status)) {
-    Reply reply = problem_reply(Problem{.code = Code::kIdempotencyInFlight,
-                                        .detail = "the first request with this key is still running",
-                                        .errors = {},
-                                        .payment_id = payment_id},
-                                call.path);
+    Reply reply =
+        problem_reply(Problem{.code = Code::kIdempotencyInFlight,
+                              .detail = "the first request with this key is still running",
+                              .errors = {},
+                              .payment_id = payment_id},
+                      call.path);
     reply.location = "/v1/payments/" + payment_id;
     return reply;
   }
@@ -191,10 +192,9 @@ Reply Api::get_payment(Backend& backend, const Call& call) {
       wait.reset();
     }
   }
-  const auto payment =
-      valid_id(call.id)
-          ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
-          : std::nullopt;
+  const auto payment = valid_id(call.id)
+                           ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
+                           : std::nullopt;
   if (!payment) {
     return problem_reply(Code::kNotFound, "there is no such payment", call.path);
   }

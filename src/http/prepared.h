@@ -1,4 +1,5 @@
-// http/prepared.h: a POST that has been read: its body as a tree, its key as hashes. Private to http.
+// http/prepared.h: a POST that has been read: its body as a tree, its key as hashes. Private to
+// http.
 #pragma once
 
 #include <optional>

@@ -41,7 +41,7 @@ enum class Code : unsigned char {
   kInvalidTime,
   kUnknownParameter,
   kIdempotencyKeyReused,
-  kAccountNotFound,   // as the refusal of a payment; an unknown account in a path is 404
+  kAccountNotFound,  // as the refusal of a payment; an unknown account in a path is 404
   kAccountClosed,
   kCurrencyMismatch,
   kLimitExceeded,

@@ -35,16 +35,14 @@ class EventFields {
     json_->member(name, std::uint64_t{value});
   }
   template <class T>
-    requires std::is_enum_v<T>
-  void operator()(std::string_view field, T value) {
-    json_->member(field, name(value));
-  }
+  requires std::is_enum_v<T>
+  void operator()(std::string_view field, T value) { json_->member(field, name(value)); }
   // What the client asked for stands beside the other fields, the rest in an object of its own.
   void operator()(std::string_view /*name*/, const core::PaymentContent& value) {
     core::PaymentContent::fields(*this, value);
   }
   template <class Struct>
-    requires requires(EventFields& f, const Struct& s) { Struct::fields(f, s); }
+  requires requires(EventFields& f, const Struct& s) { Struct::fields(f, s); }
   void operator()(std::string_view name, const Struct& value) {
     json_->key(name);
     json_->begin_object();

@@ -84,7 +84,8 @@ Reply library_error(const httplib::Request& request, int status) {
     case 500:
       return problem_reply(Code::kInternalError, {}, request.path);
     default: {
-      Problem problem{.code = Code::kMalformedRequest, .detail = {}, .errors = {}, .payment_id = {}};
+      Problem problem{
+          .code = Code::kMalformedRequest, .detail = {}, .errors = {}, .payment_id = {}};
       problem.status = status;
       return problem_reply(problem, request.path);
     }
@@ -98,8 +99,7 @@ std::pair<time_t, time_t> split(std::chrono::milliseconds timeout) {
 }  // namespace
 
 struct Server::Library {
-  Library(Api& a, observe::Logger& l, ServerOptions o)
-      : api(&a), log(&l), options(std::move(o)) {}
+  Library(Api& a, observe::Logger& l, ServerOptions o) : api(&a), log(&l), options(std::move(o)) {}
 
   void set_limits() {
     server.new_task_queue = [this] {
@@ -171,8 +171,8 @@ struct Server::Library {
     response.set_header("X-Request-Id", id);
     // The library announces the end of the connection with every error. A refusal by a rule of ours
     // has been read whole, so the connection stays good.
-    const bool ours = response.status == 402 || response.status == 404 ||
-                      response.status == 409 || response.status == 422;
+    const bool ours = response.status == 402 || response.status == 404 || response.status == 409 ||
+                      response.status == 422;
     if (ours && request.get_header_value("Connection") != "close") {
       response.headers.erase("Connection");
     }
@@ -202,9 +202,8 @@ Server::~Server() = default;
 Result<int> Server::bind() {
   const ServerOptions& options = library_->options;
   int port = options.port;
-  const bool bound = port == 0
-                         ? (port = library_->server.bind_to_any_port(options.host)) > 0
-                         : library_->server.bind_to_port(options.host, port);
+  const bool bound = port == 0 ? (port = library_->server.bind_to_any_port(options.host)) > 0
+                               : library_->server.bind_to_port(options.host, port);
   if (!bound) {
     return fail(Errc::kInUse, "cannot listen on " + options.host + ":" +
                                   std::to_string(options.port) +

@@ -99,7 +99,8 @@ Result<LogIdentity> identify(LogStore& log, std::uint64_t fresh_salt, Timestamp 
       return std::unexpected(appended.error());
     }
   }
-  Result<LogIdentity> identity = fail(Errc::kForeign, "the first entry is not one of a payonce log");
+  Result<LogIdentity> identity =
+      fail(Errc::kForeign, "the first entry is not one of a payonce log");
   const auto take = [&](core::Seq seq, std::string_view bytes) {
     const std::uint64_t salt = identity ? identity->salt : 0;
     auto record = decode_record(seq, bytes, salt);

@@ -19,8 +19,8 @@ struct Checkpoint {
 };
 
 // Folds at most `events_max` entries behind the state's applied_seq and commits them in one
-// transaction. Folding nothing commits nothing. kCorrupt: an entry does not decode, does not fit the
-// state, or the state claims more than the log holds.
+// transaction. Folding nothing commits nothing. kCorrupt: an entry does not decode, does not fit
+// the state, or the state claims more than the log holds.
 [[nodiscard]] Result<Checkpoint> checkpoint(const LogStore& log, StateStore& state,
                                             std::uint64_t salt, std::size_t events_max);
 

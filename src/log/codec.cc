@@ -25,8 +25,7 @@ std::uint64_t checksum(std::string_view bytes, std::uint64_t seed) {
 
 // Writes the checksum of everything behind `at` + 8 into the 8 bytes at `at`.
 void seal(std::string& out, std::size_t at, std::uint64_t seed) {
-  const std::uint64_t sum =
-      checksum(std::string_view(out).substr(at + kChecksumSize), seed);
+  const std::uint64_t sum = checksum(std::string_view(out).substr(at + kChecksumSize), seed);
   for (std::size_t i = 0; i < kChecksumSize; ++i) {
     out[at + i] = static_cast<char>((sum >> (8 * i)) & 0xffU);
   }

@@ -3,7 +3,8 @@
 //   DIR/LOCK     held by the one process that serves the directory (flock; the text names its pid)
 //   DIR/log/     the log environment: the truth
 //   DIR/state/   the state environment: a fold of the log, rebuilt from it when it is lost
-// Lifetime: the lock is held as long as the object lives; the kernel drops it when the process dies.
+// Lifetime: the lock is held as long as the object lives; the kernel drops it when the process
+// dies.
 #pragma once
 
 #include <string>

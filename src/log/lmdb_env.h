@@ -1,8 +1,9 @@
 // log/lmdb_env.h: the thin layer that keeps LMDB's handles owned and its codes named.
 //
 // Caveats taken from LMDB's manual: an environment is opened once per process; a write transaction
-// belongs to the thread that began it; a reader that is kept open keeps old pages from being reused.
-// Durability: environments are opened without NOSYNC, NOMETASYNC, MAPASYNC or WRITEMAP, always.
+// belongs to the thread that began it; a reader that is kept open keeps old pages from being
+// reused. Durability: environments are opened without NOSYNC, NOMETASYNC, MAPASYNC or WRITEMAP,
+// always.
 #pragma once
 
 #include <lmdb.h>
@@ -30,8 +31,8 @@ class LmdbEnv {
   [[nodiscard]] Result<void> open(const std::string& dir, std::uint64_t map_size,
                                   unsigned databases);
   void close();
-  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Only for
-  // environments in which nothing is ever deleted; elsewhere the last pages may never have been
+  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Only
+  // for environments in which nothing is ever deleted; elsewhere the last pages may never have been
   // written.
   [[nodiscard]] Result<void> check_length() const;
   [[nodiscard]] MDB_env* get() const { return env_; }

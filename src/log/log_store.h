@@ -1,9 +1,9 @@
 // log/log_store.h: the port of the write-ahead workflow log.
 //
 // A log is a dense sequence of entries from 1. append() is the only moment of truth: when it
-// returns, the whole batch is durable; when it fails, it is unknown how much is, so the caller stops
-// and recovers by reopening, and never tries again. The port is free of any store's types, since a
-// replicated log may stand behind it one day; `expected_last` fences off a second writer.
+// returns, the whole batch is durable; when it fails, it is unknown how much is, so the caller
+// stops and recovers by reopening, and never tries again. The port is free of any store's types,
+// since a replicated log may stand behind it one day; `expected_last` fences off a second writer.
 // Threads: append() by one thread at a time; read() and last_seq() by any, at any time.
 #pragma once
 

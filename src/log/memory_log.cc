@@ -7,8 +7,8 @@ namespace payonce::log {
 Result<void> MemoryLog::append(const Batch& batch, core::Seq expected_last) {
   const std::lock_guard lock(mutex_);
   if (entries_.size() != expected_last) {
-    return fail(Errc::kInvalid, "the log ends at " + std::to_string(entries_.size()) +
-                                    ", not at " + std::to_string(expected_last));
+    return fail(Errc::kInvalid, "the log ends at " + std::to_string(entries_.size()) + ", not at " +
+                                    std::to_string(expected_last));
   }
   for (std::size_t i = 0; i < batch.size(); ++i) {
     entries_.emplace_back(batch.entry(i));

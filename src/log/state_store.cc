@@ -100,8 +100,8 @@ bool get_row(MDB_txn* txn, MDB_dbi dbi, std::uint64_t salt, std::string_view key
 
 }  // namespace
 
-Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir,
-                                                     std::uint64_t map_size, std::uint64_t salt) {
+Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std::uint64_t map_size,
+                                                     std::uint64_t salt) {
   std::unique_ptr<StateStore> store(new StateStore());
   store->salt_ = salt;
   if (auto opened = store->env_.open(dir, map_size, 16); !opened) {
@@ -280,8 +280,7 @@ void StateStore::Snapshot::oldest_first(core::Index index, const std::string& pr
 
 std::uint64_t StateStore::Snapshot::count(Table table) {
   MDB_stat stat{};
-  const int code =
-      mdb_stat(txn_.get(), store_->tables_[static_cast<std::size_t>(table)], &stat);
+  const int code = mdb_stat(txn_.get(), store_->tables_[static_cast<std::size_t>(table)], &stat);
   if (code != 0) {
     keep(lmdb_error(code, "cannot count the state's rows").error());
     return 0;
@@ -289,10 +288,8 @@ std::uint64_t StateStore::Snapshot::count(Table table) {
   return stat.ms_entries;
 }
 
-void StateStore::Snapshot::each_account(
-    const std::function<void(const core::Account&)>& visit) {
-  const LmdbCursor cursor(txn_.get(),
-                          store_->tables_[static_cast<std::size_t>(Table::kAccounts)]);
+void StateStore::Snapshot::each_account(const std::function<void(const core::Account&)>& visit) {
+  const LmdbCursor cursor(txn_.get(), store_->tables_[static_cast<std::size_t>(Table::kAccounts)]);
   MDB_val key{};
   MDB_val value{};
   int code = cursor.get(key, value, MDB_FIRST);
@@ -420,9 +417,8 @@ void StateStore::Update::purge_keys(Timestamp now, std::size_t purge_max) {
       }
       place = to_view(key);
     }
-    if (place.size() <= 8 ||
-        core::read_big_endian(std::string_view(place).substr(0, 8)) >
-            static_cast<std::uint64_t>(now.us)) {
+    if (place.size() <= 8 || core::read_big_endian(std::string_view(place).substr(0, 8)) >
+                                 static_cast<std::uint64_t>(now.us)) {
       return;
     }
     MDB_val key = to_val(place);

@@ -27,7 +27,8 @@ void Writer::varint(std::uint64_t value) {
 }
 
 void Writer::signed_varint(std::int64_t value) {
-  // Zigzag: 0, -1, 1, -2, 2 … become 0, 1, 2, 3, 4 …, so that small values of either sign are short.
+  // Zigzag: 0, -1, 1, -2, 2 … become 0, 1, 2, 3, 4 …, so that small values of either sign are
+  // short.
   varint((static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63));
 }
 

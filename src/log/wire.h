@@ -52,7 +52,7 @@ class Writer {
     fixed64(static_cast<std::uint64_t>(value >> 64));
   }
   template <class Struct>
-    requires requires(Writer& w, const Struct& s) { Struct::fields(w, s); }
+  requires requires(Writer& w, const Struct& s) { Struct::fields(w, s); }
   void operator()(std::string_view /*name*/, const Struct& value) {
     const std::size_t start = out_->size();
     Struct::fields(*this, value);
@@ -150,7 +150,7 @@ class Reader {
     }
   }
   template <class Struct>
-    requires requires(Reader& r, Struct& s) { Struct::fields(r, s); }
+  requires requires(Reader& r, Struct& s) { Struct::fields(r, s); }
   void operator()(std::string_view /*name*/, Struct& value) {
     if (more()) {
       Reader inner(text());

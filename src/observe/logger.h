@@ -1,7 +1,7 @@
 // observe/logger.h: structured logs, one JSON object a line on standard error.
 //
-// Every line has "ts", "level" and "event" (a stable snake_case name), then the fields given. Values
-// are escaped; nothing is interpolated. Levels can be changed while running. Thread-safe.
+// Every line has "ts", "level" and "event" (a stable snake_case name), then the fields given.
+// Values are escaped; nothing is interpolated. Levels can be changed while running. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -27,8 +27,7 @@ struct Field {
   Field(std::string_view n, const char* v) : name(n), value(std::string_view(v)) {}
   Field(std::string_view n, const std::string& v) : name(n), value(std::string_view(v)) {}
   Field(std::string_view n, bool v) : name(n), value(v) {}
-  Field(std::string_view n, std::integral auto v)
-      : name(n), value(static_cast<std::int64_t>(v)) {}
+  Field(std::string_view n, std::integral auto v) : name(n), value(static_cast<std::int64_t>(v)) {}
 
   std::string_view name;
   std::variant<std::string_view, std::int64_t, bool> value;

@@ -162,6 +162,7 @@ std::chrono::microseconds Scheduler::promote(Timestamp now) {
 
 std::vector<QueueStats> Scheduler::stats() const {
   std::vector<QueueStats> all;
+  all.reserve(queues_.size());
   const std::lock_guard lock(timer_mutex_);
   for (const auto& queue : queues_) {
     all.push_back(QueueStats{.name = queue->options.name,

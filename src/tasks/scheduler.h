@@ -2,13 +2,13 @@
 // holds back what is due later.
 //
 // A task is a call to the outside that some workflow's state waits for. The scheduler only knows
-// when and where to run it; that it is pending is recorded in the log, so whatever is lost here with
-// the process is released again by recovery. A waiting task holds no worker.
+// when and where to run it; that it is pending is recorded in the log, so whatever is lost here
+// with the process is released again by recovery. A waiting task holds no worker.
 //
-// Order: a ConcurrentQueue is FIFO per producer only, and nothing here relies on more: order is given
-// by the engine's sequence. Bounds: `ready_max` tasks of a queue are ready to run; more wait, with the
-// delayed ones, in order of their due time; above `pending_max` in all, saturated() asks the engine
-// to accept no new workflows (results and retries of accepted ones still come through).
+// Order: a ConcurrentQueue is FIFO per producer only, and nothing here relies on more: order is
+// given by the engine's sequence. Bounds: `ready_max` tasks of a queue are ready to run; more wait,
+// with the delayed ones, in order of their due time; above `pending_max` in all, saturated() asks
+// the engine to accept no new workflows (results and retries of accepted ones still come through).
 // Threads: release() and all else from any thread.
 #pragma once
 
@@ -39,7 +39,7 @@ using Activity = std::function<core::Command(const core::Effect& task)>;
 // The queues' semaphore may spin before it sleeps; with workers that wait most of the time on two
 // cores that only takes time from those who have work.
 struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
-  static const int MAX_SEMA_SPINS = 0;
+  static const int MAX_SEMA_SPINS = 0;  // NOLINT(readability-identifier-naming): the library's name
 };
 
 struct QueueOptions {

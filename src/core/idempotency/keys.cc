@@ -34,8 +34,7 @@ std::string_view name(KeyState state) {
 
 std::optional<OutcomeKind> check_key(const KeyedRequest& request, const KeyRecord* record,
                                      Timestamp now) {
-  if (record == nullptr ||
-      (record->state == KeyState::kCompleted && record->expires_at <= now)) {
+  if (record == nullptr || (record->state == KeyState::kCompleted && record->expires_at <= now)) {
     return std::nullopt;
   }
   if (record->fingerprint != request.fingerprint) {

@@ -35,10 +35,9 @@ OutcomeKind decide_open_account(const OpenAccount& command, const std::string& i
   if (existing != nullptr) {
     return OutcomeKind::kAccountExists;
   }
-  out.push_back({StreamKind::kAccount, id,
-                 AccountOpened{.currency = command.currency,
-                               .metadata = command.metadata,
-                               .system = false}});
+  out.push_back(
+      {StreamKind::kAccount, id,
+       AccountOpened{.currency = command.currency, .metadata = command.metadata, .system = false}});
   if (command.opening_minor > 0) {
     open_funding_if_new(funding, command.currency, out);
     FundsTransferred opening =

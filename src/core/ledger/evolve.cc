@@ -31,8 +31,7 @@ bool can_take(const Account& account, std::int64_t amount) {
 }
 
 bool can_receive(const Account& account, std::int64_t amount) {
-  return account.system ||
-         account.posted + amount <= std::numeric_limits<std::int64_t>::max();
+  return account.system || account.posted + amount <= std::numeric_limits<std::int64_t>::max();
 }
 
 void put_transfer(Rows& rows, const Record& record, Transfer transfer) {
@@ -77,8 +76,8 @@ bool evolve(Rows& rows, const Record& record, const AccountOpened& event) {
 
 bool evolve(Rows& rows, const Record& record, const FundsTransferred& event) {
   const std::int64_t amount = event.amount.minor;
-  const Sides sides = sides_of(rows, record.seq, event.debit_account, event.credit_account,
-                               event.amount.currency);
+  const Sides sides =
+      sides_of(rows, record.seq, event.debit_account, event.credit_account, event.amount.currency);
   if (sides.debit == nullptr || amount <= 0 || !can_take(*sides.debit, amount) ||
       !can_receive(*sides.credit, amount) ||
       rows.transfers.find(transfer_key(event.workflow_id, event.step)) != nullptr) {
@@ -107,8 +106,8 @@ bool evolve(Rows& rows, const Record& record, const FundsTransferred& event) {
 
 bool evolve(Rows& rows, const Record& record, const FundsHeld& event) {
   const std::int64_t amount = event.amount.minor;
-  const Sides sides = sides_of(rows, record.seq, event.debit_account, event.credit_account,
-                               event.amount.currency);
+  const Sides sides =
+      sides_of(rows, record.seq, event.debit_account, event.credit_account, event.amount.currency);
   if (sides.debit == nullptr || amount <= 0 || !can_take(*sides.debit, amount) ||
       rows.transfers.find(transfer_key(record.stream, event.step)) != nullptr) {
     return false;

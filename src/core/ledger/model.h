@@ -21,12 +21,12 @@ namespace payonce::core {
 struct Account {
   std::string id;
   Currency currency;
-  WideAmount posted = 0;    // posted credits - posted debits, minor units
-  std::int64_t held = 0;    // sum of held debits, minor units
-  bool system = false;      // the server's own side of a movement; may go below zero
+  WideAmount posted = 0;  // posted credits - posted debits, minor units
+  std::int64_t held = 0;  // sum of held debits, minor units
+  bool system = false;    // the server's own side of a movement; may go below zero
   Timestamp created_at;
-  std::string metadata;     // a JSON object as text
-  Seq stream_last = 0;      // newest event of the account's own history
+  std::string metadata;  // a JSON object as text
+  Seq stream_last = 0;   // newest event of the account's own history
 
   [[nodiscard]] WideAmount available() const { return posted - held; }
 

@@ -25,17 +25,14 @@ Refusal validate(const PaymentContent& content, const Account* payer) {
   }
   if (payer->available() < content.amount.minor) {
     return {FailureCode::kInsufficientFunds,
-            "insufficient funds: available " +
-                format_amount(payer->available(), payer->currency) + ", payment " +
-                format_amount(content.amount.minor, payer->currency)};
+            "insufficient funds: available " + format_amount(payer->available(), payer->currency) +
+                ", payment " + format_amount(content.amount.minor, payer->currency)};
   }
   return {};
 }
 
-void fail_after_hold(const Payment& payment, FailureCode code, std::string message,
-                     Decision& out) {
-  out.push_back(
-      {StreamKind::kPayment, payment.id, HoldVoided{.step = std::string(kHoldStep)}});
+void fail_after_hold(const Payment& payment, FailureCode code, std::string message, Decision& out) {
+  out.push_back({StreamKind::kPayment, payment.id, HoldVoided{.step = std::string(kHoldStep)}});
   out.push_back({StreamKind::kPayment, payment.id,
                  PaymentFailed{.code = code, .message = std::move(message)}});
 }
@@ -43,9 +40,8 @@ void fail_after_hold(const Payment& payment, FailureCode code, std::string messa
 void confirm(const Payment& payment, const RecordGatewayReply& command, Decision& out) {
   out.push_back({StreamKind::kPayment, payment.id,
                  GatewayConfirmed{.attempt = command.attempt, .reference = command.detail}});
-  out.push_back(
-      {StreamKind::kPayment, payment.id,
-       HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount}});
+  out.push_back({StreamKind::kPayment, payment.id,
+                 HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount}});
   out.push_back({StreamKind::kPayment, payment.id, PaymentSucceeded{}});
 }
 

@@ -17,8 +17,7 @@ struct PaymentParties {
 };
 
 // Validates and holds. `id` is the payment's id, chosen by the client or made by the machine.
-[[nodiscard]] OutcomeKind decide_create_payment(const CreatePayment& command,
-                                                const std::string& id,
+[[nodiscard]] OutcomeKind decide_create_payment(const CreatePayment& command, const std::string& id,
                                                 const PaymentParties& parties,
                                                 const Context& context, Decision& out);
 

@@ -50,9 +50,9 @@ enum class FailureCode : std::uint8_t {
 };
 
 enum class GatewayState : std::uint8_t {
-  kNone = 0,         // refused before anything was sent
-  kPending = 1,      // a first call is due or running
-  kRetrying = 2,     // a further call is due or running
+  kNone = 0,      // refused before anything was sent
+  kPending = 1,   // a first call is due or running
+  kRetrying = 2,  // a further call is due or running
   kConfirmed = 3,
   kDeclined = 4,
   kUnavailable = 5,  // gave up after the last attempt
@@ -121,7 +121,7 @@ struct Payment {
   std::uint32_t gateway_attempts = 0;  // calls that have been answered
   Timestamp gateway_not_before;        // the pending call may not start earlier
   std::string gateway_reference;
-  std::string gateway_error;           // of the last call, empty when it was good
+  std::string gateway_error;  // of the last call, empty when it was good
   CompensationState compensation = CompensationState::kNone;
   NotifyState notify = NotifyState::kNone;
   std::uint32_t notify_attempts = 0;
