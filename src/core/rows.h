@@ -8,6 +8,7 @@
 // Iteration is in order of first use, never in the order of the hash map.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <string>
@@ -108,11 +109,11 @@ class RowTable {
     return found == slots_.end() ? 0 : found->second.changed;
   }
 
-  // Looks at up to `steps` rows in order of first use and drops those that the checkpoint at
-  // `applied` holds. Returns how many it looked at.
+  // Looks at up to `steps` rows, each once, in order of first use and drops those that the
+  // checkpoint at `applied` holds. Returns how many it looked at.
   std::size_t trim(Seq applied, std::size_t steps) {
-    std::size_t looked = 0;
-    for (; looked < steps && !order_.empty(); ++looked) {
+    const std::size_t looked = std::min(steps, order_.size());
+    for (std::size_t i = 0; i < looked; ++i) {
       const std::string* key = order_.front();
       order_.pop_front();
       const auto found = slots_.find(*key);

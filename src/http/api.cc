@@ -63,6 +63,30 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
   return pattern.empty() && path.empty();
 }
 
+int hex_digit(char c) {
+  if (c >= '0' && c <= '9') {
+    return c - '0';
+  }
+  const char lower = static_cast<char>(c | 0x20);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Malformed escapes stay as they are: '%' is in no id, so they name nothing.
+std::string decode_percent(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high < 0 ? -1 : hex_digit(text[i + 2]);
+    if (low >= 0) {
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 bool same_method(std::string_view wanted, std::string_view method) {
   return wanted == method || (wanted == "GET" && method == "HEAD");
 }
@@ -77,6 +101,13 @@ Reply Api::handle(Call& call) {
   for (const RouteEntry& entry : kRoutes) {
     if (!same_method(entry.method, call.method) || !matches(entry.pattern, call.path, call.id)) {
       continue;
+    }
+    // Ids need no escapes, but a careful client may send "%3A" for ':'. Any other escape makes no
+    // id.
+    std::string id;
+    if (call.id.find('%') != std::string_view::npos) {
+      id = decode_percent(call.id);
+      call.id = id;
     }
     Backend* backend = backend_.load(std::memory_order_acquire);
     if (entry.route != nullptr) {

@@ -19,13 +19,6 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) ==
-           std::tolower(static_cast<unsigned char>(y));
-  });
-}
-
 // The content of a structured-field string, or nothing when it is not a whole one.
 std::optional<std::string> unquoted(std::string_view text) {
   std::string out;
@@ -47,6 +40,13 @@ std::optional<std::string> unquoted(std::string_view text) {
 bool visible(char c) { return c > ' ' && c < '\x7f'; }
 
 }  // namespace
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  });
+}
 
 Result<std::string> parse_idempotency_key(std::string_view header) {
   header = trim(header);

@@ -23,6 +23,8 @@ inline constexpr std::size_t kIdempotencyKeyMax = 255;
 [[nodiscard]] std::optional<std::chrono::seconds> parse_wait(
     std::span<const std::string_view> prefer_headers);
 
+[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
+
 // application/json, with or without parameters.
 [[nodiscard]] bool is_json(std::string_view content_type);
 

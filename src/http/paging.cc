@@ -40,7 +40,7 @@ Query::Query(const Call& call, std::initializer_list<std::string_view> known) : 
   for (const auto& [name, value] : call.query) {
     const bool paging = name == "limit" || name == "cursor";
     if (!paging && std::ranges::find(known, name) == known.end()) {
-      complain(Code::kUnknownParameter, name, std::string("there is no parameter ").append(name));
+      complain(Code::kUnknownParameter, name, "there is no parameter " + uri_text(name));
     }
   }
 }
@@ -49,7 +49,7 @@ void Query::complain(Code code, std::string_view name, std::string detail) {
   if (!problem_) {
     problem_ = Problem{.code = code,
                        .detail = detail,
-                       .errors = {FieldError{std::move(detail), std::string("?").append(name)}},
+                       .errors = {FieldError{std::move(detail), "?" + uri_text(name)}},
                        .payment_id = {}};
   }
 }

@@ -65,6 +65,23 @@ static_assert(in_order());
 
 }  // namespace
 
+std::string uri_text(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (c > ' ' && c < '\x7f' && c != '"' && c != '<' && c != '>' && c != '\\') {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 0xfU];
+    }
+  }
+  return out;
+}
+
 const CodeInfo& info(Code code) {
   const auto at = static_cast<std::size_t>(code);
   PAYONCE_ASSERT(at < std::size(kCodes));
@@ -81,7 +98,7 @@ std::string render(const Problem& problem, std::string_view instance) {
   json.member("title", about.title);
   json.member("status", std::int64_t{problem.status != 0 ? problem.status : about.status});
   json.member("detail", problem.detail.empty() ? about.title : std::string_view(problem.detail));
-  json.member("instance", instance);
+  json.member("instance", uri_text(instance));
   json.member("code", about.name);
   if (!problem.payment_id.empty()) {
     json.member("payment_id", problem.payment_id);

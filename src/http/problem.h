@@ -73,6 +73,9 @@ struct Problem {
   int status = 0;          // instead of the code's own, when not 0
 };
 
+// `text` with everything percent-encoded that may not stand in a URI (RFC 3986).
+[[nodiscard]] std::string uri_text(std::string_view text);
+
 // The body of an application/problem+json answer. `instance` is the request's path.
 [[nodiscard]] std::string render(const Problem& problem, std::string_view instance);
 

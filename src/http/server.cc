@@ -1,14 +1,15 @@
 #include "http/server.h"
 
-#include <httplib.h>
-
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <random>
 #include <utility>
 
 #include "base/ids.h"
 #include "http/headers.h"
+#include "http/listener.h"
 
 namespace payonce::http {
 namespace {
@@ -26,10 +27,16 @@ std::string new_request_id() {
   return "req_" + format_uuid_v7(at, a, generator());
 }
 
+// The path as it was sent: an encoded slash is no separator, and what is repeated in an answer is
+// what the client wrote.
+std::string_view raw_path(const httplib::Request& request) {
+  return std::string_view(request.target).substr(0, request.target.find('?'));
+}
+
 Call to_call(const httplib::Request& request) {
   Call call;
   call.method = request.method;
-  call.path = request.path;
+  call.path = raw_path(request);
   call.body = request.body;
   for (const auto& [name, value] : request.params) {
     call.query.emplace_back(name, value);
@@ -73,23 +80,59 @@ void apply(Reply&& reply, httplib::Response& response) {
 Reply library_error(const httplib::Request& request, int status) {
   switch (status) {
     case 404:
-      return Api::no_route(request.method, request.path);
+      return Api::no_route(request.method, raw_path(request));
     case 413:
       return problem_reply(Code::kPayloadTooLarge, "the body is larger than server.body_bytes_max",
-                           request.path);
+                           raw_path(request));
     case 414:
       return problem_reply(Code::kUriTooLong, "the request target is longer than 8192 bytes", "");
     case 416:
-      return problem_reply(Code::kRangeNotSatisfiable, {}, request.path);
+      return problem_reply(Code::kRangeNotSatisfiable, {}, raw_path(request));
     case 500:
-      return problem_reply(Code::kInternalError, {}, request.path);
+      return problem_reply(Code::kInternalError, {}, raw_path(request));
     default: {
       Problem problem{
           .code = Code::kMalformedRequest, .detail = {}, .errors = {}, .payment_id = {}};
       problem.status = status;
-      return problem_reply(problem, request.path);
+      return problem_reply(problem, raw_path(request));
     }
   }
+}
+
+bool may_have_body(const httplib::Request& request) {
+  return request.method == "POST" || request.method == "PUT" || request.method == "PATCH" ||
+         request.method == "DELETE";
+}
+
+// RFC 9112 section 6.3: where a body ends must be beyond doubt, or two readers of one connection
+// could see different requests. Runs before the body is read.
+httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
+                                                httplib::Response& response) {
+  using Response = httplib::Server::HandlerResponse;
+  const auto [coding, coding_end] = request.headers.equal_range("Transfer-Encoding");
+  const auto [length, length_end] = request.headers.equal_range("Content-Length");
+  const auto codings = std::distance(coding, coding_end);
+  const auto lengths = std::distance(length, length_end);
+  const bool plain_length =
+      lengths == 1 && !length->second.empty() &&
+      std::ranges::all_of(length->second, [](char c) { return c >= '0' && c <= '9'; });
+  const bool chunked = codings == 1 && equal_ignoring_case(coding->second, "chunked");
+  if ((codings > 0 && !chunked) || (lengths > 0 && !plain_length) || (chunked && lengths > 0)) {
+    apply(problem_reply(Code::kMalformedRequest,
+                        "the length of the body is given in no way, or in more than one",
+                        raw_path(request)),
+          response);
+    Listener::close_after_answer();
+    response.set_header("Connection", "close");
+    return Response::Handled;
+  }
+  if (may_have_body(request) && codings == 0 && lengths == 0) {
+    // Without either header there is no body. The library would take whatever comes next for one,
+    // so it is told the length; and lest somebody means what follows as a body, it ends here.
+    const_cast<httplib::Request&>(request).headers.emplace("Content-Length", "0");
+    Listener::close_after_answer();
+  }
+  return Response::Unhandled;
 }
 
 std::pair<time_t, time_t> split(std::chrono::milliseconds timeout) {
@@ -139,6 +182,10 @@ struct Server::Library {
       server.Delete(pattern, handler);
       server.Options(pattern, handler);
     }
+    server.set_pre_routing_handler(
+        [](const httplib::Request& request, httplib::Response& response) {
+          return refuse_framing(request, response);
+        });
     server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
       if (response.body.empty()) {
         apply(library_error(request, response.status), response);
@@ -155,7 +202,7 @@ struct Server::Library {
       }
       log->error("request_failed",
                  {{"method", request.method}, {"path", request.path}, {"what", what}});
-      apply(problem_reply(Code::kInternalError, {}, request.path), response);
+      apply(problem_reply(Code::kInternalError, {}, raw_path(request)), response);
     });
     server.set_post_routing_handler(
         [this](const httplib::Request& request, httplib::Response& response) {
@@ -176,6 +223,9 @@ struct Server::Library {
     if (ours && request.get_header_value("Connection") != "close") {
       response.headers.erase("Connection");
     }
+    if (response.get_header_value("Connection") == "close") {
+      Listener::close_after_answer();
+    }
     if (options.access_log) {
       log->info("request", {{"request_id", id},
                             {"method", request.method},
@@ -188,7 +238,7 @@ struct Server::Library {
   Api* api;
   observe::Logger* log;
   ServerOptions options;
-  httplib::Server server;
+  Listener server;
 };
 
 Server::Server(Api& api, observe::Logger& log, ServerOptions options)
