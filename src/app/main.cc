@@ -16,9 +16,8 @@
 #include "config/render.h"
 #include "http/server.h"
 
+namespace payonce::app {
 namespace {
-
-using namespace payonce;  // main is the only file that sees all rooms
 
 struct Arguments {
   std::string config;
@@ -54,7 +53,7 @@ int refuse(const std::vector<config::Error>& errors) {
   for (const config::Error& error : errors) {
     print(stderr, "payonce: " + error.message);
   }
-  return app::kExitUsage;
+  return kExitUsage;
 }
 
 int run_serve(const Arguments& arguments) {
@@ -66,7 +65,7 @@ int run_serve(const Arguments& arguments) {
   if (const auto refused = config::check_listen(loaded->options)) {
     return refuse({*refused});
   }
-  return app::serve(loaded->options, sources);
+  return serve(loaded->options, sources);
 }
 
 int run_check_config(const Arguments& arguments) {
@@ -78,18 +77,18 @@ int run_check_config(const Arguments& arguments) {
     return refuse({*refused});
   }
   print(stdout, config::render(*loaded));
-  return app::kExitOk;
+  return kExitOk;
 }
 
 int run_version(const Arguments& arguments) {
   if (arguments.licenses) {
-    print(stdout, app::third_party_licenses());
+    print(stdout, third_party_licenses());
   } else if (arguments.json) {
-    print(stdout, app::version_json());
+    print(stdout, version_json());
   } else {
-    print(stdout, app::version_line());
+    print(stdout, version_line());
   }
-  return app::kExitOk;
+  return kExitOk;
 }
 
 int run_healthcheck(const Arguments& arguments) {
@@ -107,10 +106,10 @@ int run_healthcheck(const Arguments& arguments) {
   if (!status || *status != 200) {
     print(stderr, "payonce: " + (status ? "not ready: status " + std::to_string(*status)
                                         : status.error().message));
-    return app::kExitFailed;
+    return kExitFailed;
   }
   print(stdout, "ready");
-  return app::kExitOk;
+  return kExitOk;
 }
 
 void add_config_options(CLI::App& command, Arguments& arguments) {
@@ -142,7 +141,7 @@ int run(int argc, char** argv) {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = cli.exit(error);
-    return code == 0 ? app::kExitOk : app::kExitUsage;
+    return code == 0 ? kExitOk : kExitUsage;
   }
   if (serve->parsed()) {
     return run_serve(arguments);
@@ -156,13 +155,18 @@ int run(int argc, char** argv) {
   return run_version(arguments);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+// Everything that throws is caught here: the libraries for command line and configuration do.
+int run_guarded(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "payonce: %s\n", error.what());
-    return payonce::app::kExitFailed;
+    return kExitFailed;
   }
 }
+
+}  // namespace
+}  // namespace payonce::app
+
+// The unnamed namespace is this file's own, so its function is found through the named one.
+int main(int argc, char** argv) { return payonce::app::run_guarded(argc, argv); }
