@@ -1,0 +1,82 @@
+#include "engine/waiters.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <thread>
+
+namespace payonce::engine {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using Registration = Waiters::Registration;
+
+TEST(Waiters, EndAfterTheRegistration_IsSeenEvenBeforeTheWait) {
+  Waiters waiters;
+  Registration registration(waiters, "pay_1");
+  waiters.notify("pay_1");
+  EXPECT_TRUE(registration.wait(hours(1)));
+}
+
+TEST(Waiters, EndBeforeTheRegistration_IsNotSeen) {
+  Waiters waiters;
+  waiters.notify("pay_1");
+  Registration registration(waiters, "pay_1");
+  EXPECT_FALSE(registration.wait(milliseconds(0)));
+}
+
+TEST(Waiters, EndOfAnotherWorkflow_WakesNobody) {
+  Waiters waiters;
+  Registration registration(waiters, "pay_1");
+  waiters.notify("pay_10");
+  waiters.notify("pay_");
+  EXPECT_FALSE(registration.wait(milliseconds(0)));
+}
+
+TEST(Waiters, TimeIsUp_IsNoEnd) {
+  Waiters waiters;
+  Registration registration(waiters, "pay_1");
+  EXPECT_FALSE(registration.wait(milliseconds(1)));
+}
+
+TEST(Waiters, All_WhoWaitForOneWorkflow_AreWoken) {
+  Waiters waiters;
+  Registration first(waiters, "pay_1");
+  Registration second(waiters, "pay_1");
+  std::thread thread([&] { EXPECT_TRUE(first.wait(hours(1))); });
+  waiters.notify("pay_1");
+  EXPECT_TRUE(second.wait(hours(1)));
+  thread.join();
+}
+
+TEST(Waiters, WhoIsGone_IsNotTouched) {
+  Waiters waiters;
+  std::optional<Registration> first(std::in_place, waiters, "pay_1");
+  Registration second(waiters, "pay_1");
+  first.reset();
+  waiters.notify("pay_1");
+  EXPECT_TRUE(second.wait(hours(1)));
+}
+
+TEST(Waiters, WakeAll_EndsPresentAndFutureWaits) {
+  Waiters waiters;
+  Registration present(waiters, "pay_1");
+  std::thread thread([&] { EXPECT_FALSE(present.wait(hours(1))); });
+  waiters.wake_all();
+  thread.join();
+  Registration future(waiters, "pay_2");
+  EXPECT_FALSE(future.wait(hours(1)));
+}
+
+TEST(Waiters, EndBeforeWakeAll_IsStillAnEnd) {
+  Waiters waiters;
+  Registration registration(waiters, "pay_1");
+  waiters.notify("pay_1");
+  waiters.wake_all();
+  EXPECT_TRUE(registration.wait(hours(1)));
+}
+
+}  // namespace
+}  // namespace payonce::engine

@@ -1,0 +1,174 @@
+// What is special about the log on LMDB: files. The rules of every log are in tests/contract.
+#include "log/lmdb_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <lmdb.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "log/state_store.h"
+#include "support/temp_dir.h"
+
+namespace payonce::log {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::TempDir;
+
+constexpr std::uint64_t kMapSize = 64 << 20;
+
+Errc error_of(const std::string& dir) {
+  const auto log = LmdbLog::open(dir, kMapSize);
+  EXPECT_FALSE(log.has_value());
+  return log ? Errc::kNotFound : log.error().code;
+}
+
+void append(LmdbLog& log, int count, std::size_t size = 100) {
+  Batch batch;
+  for (int i = 0; i < count; ++i) {
+    batch.bytes += std::string(size, 'x');
+    batch.ends.push_back(batch.bytes.size());
+  }
+  ASSERT_TRUE(log.append(batch, log.last_seq()));
+}
+
+void put_file(const std::string& dir, std::string_view content) {
+  std::filesystem::create_directories(dir);
+  std::ofstream(dir + "/data.mdb", std::ios::binary) << content;
+}
+
+// An LMDB file whose main database holds the given keys.
+void put_lmdb_file(const std::string& dir, const std::vector<std::string>& keys) {
+  LmdbEnv env;
+  ASSERT_TRUE(env.open(dir, kMapSize, 0));
+  auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kWrite);
+  ASSERT_TRUE(txn);
+  MDB_dbi dbi = 0;
+  ASSERT_EQ(mdb_dbi_open(txn->get(), nullptr, 0, &dbi), 0);
+  for (const std::string& text : keys) {
+    MDB_val key = to_val(text);
+    MDB_val value = to_val("value");
+    ASSERT_EQ(mdb_put(txn->get(), dbi, &key, &value, 0), 0);
+  }
+  ASSERT_EQ(txn->commit(), 0);
+}
+
+TEST(LmdbLogFile, NewDirectory_IsMadeWithThoseAboveIt) {
+  const TempDir dir;
+  const auto log = LmdbLog::open(dir / "a/b/log", kMapSize);
+  ASSERT_TRUE(log) << log.error().message;
+  EXPECT_EQ((*log)->last_seq(), 0U);
+  EXPECT_TRUE(std::filesystem::exists(dir / "a/b/log/data.mdb"));
+}
+
+TEST(LmdbLogFile, Garbage_IsForeign) {
+  const TempDir dir;
+  put_file(dir / "short", "not a log");
+  EXPECT_EQ(error_of(dir / "short"), Errc::kForeign);
+  put_file(dir / "long", std::string(1 << 20, 'x'));
+  EXPECT_EQ(error_of(dir / "long"), Errc::kForeign);
+  put_file(dir / "sql", "SQLite format 3" + std::string(10'000, '\0'));
+  EXPECT_EQ(error_of(dir / "sql"), Errc::kForeign);
+}
+
+TEST(LmdbLogFile, LmdbFileOfSomethingElse_IsForeignAndLeftAsItWas) {
+  const TempDir dir;
+  put_lmdb_file(dir / "log", {"hello", "world"});
+  EXPECT_EQ(error_of(dir / "log"), Errc::kForeign);
+  // Its owner can still use it.
+  LmdbEnv env;
+  ASSERT_TRUE(env.open(dir / "log", kMapSize, 0));
+  auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kRead);
+  ASSERT_TRUE(txn);
+  MDB_dbi dbi = 0;
+  ASSERT_EQ(mdb_dbi_open(txn->get(), nullptr, 0, &dbi), 0);
+  MDB_val key = to_val("hello");
+  MDB_val value{};
+  EXPECT_EQ(mdb_get(txn->get(), dbi, &key, &value), 0);
+}
+
+TEST(LmdbLogFile, StateStoreInItsPlace_IsForeign) {
+  const TempDir dir;
+  ASSERT_TRUE(StateStore::open(dir / "log", kMapSize, 1));
+  EXPECT_EQ(error_of(dir / "log"), Errc::kForeign);
+}
+
+TEST(LmdbLogFile, MissingEntries_AreCorrupt) {
+  const TempDir dir;
+  {
+    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    ASSERT_TRUE(log);
+    append(**log, 10);
+  }
+  {
+    LmdbEnv env;
+    ASSERT_TRUE(env.open(dir / "log", kMapSize, 0));
+    auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kWrite);
+    MDB_dbi dbi = 0;
+    ASSERT_EQ(mdb_dbi_open(txn->get(), nullptr, MDB_INTEGERKEY, &dbi), 0);
+    core::Seq seq = 5;
+    MDB_val key{sizeof seq, &seq};
+    ASSERT_EQ(mdb_del(txn->get(), dbi, &key, nullptr), 0);
+    ASSERT_EQ(txn->commit(), 0);
+  }
+  EXPECT_EQ(error_of(dir / "log"), Errc::kCorrupt);
+}
+
+// LMDB itself would map the file as it is, and the first access behind its end would be SIGBUS.
+TEST(LmdbLogFile, CutShort_IsCorrupt) {
+  const TempDir dir;
+  {
+    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    ASSERT_TRUE(log);
+    append(**log, 1000);
+  }
+  const std::string file = dir / "log/data.mdb";
+  const auto whole = std::filesystem::file_size(file);
+  ASSERT_GT(whole, 100'000U);
+  for (const auto size : {whole - 1, whole - 4096, whole / 2, std::uintmax_t{2 * 4096}}) {
+    std::filesystem::resize_file(file, size);
+    EXPECT_EQ(error_of(dir / "log"), Errc::kCorrupt) << size;
+  }
+}
+
+TEST(LmdbLogFile, HundredsOfCommits_ReopenWhole) {
+  const TempDir dir;
+  for (int round = 0; round < 3; ++round) {
+    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    ASSERT_TRUE(log) << log.error().message;
+    for (int i = 0; i < 100; ++i) {
+      append(**log, 1 + i % 7, static_cast<std::size_t>(1 + i * 53));
+    }
+  }
+}
+
+TEST(LmdbLogFile, PathBelowARegularFile_IsIo) {
+  const TempDir dir;
+  std::ofstream(dir / "file") << "x";
+  const auto log = LmdbLog::open(dir / "file/log", kMapSize);
+  ASSERT_FALSE(log);
+  EXPECT_EQ(log.error().code, Errc::kIo);
+  EXPECT_THAT(log.error().message, HasSubstr(dir / "file"));
+}
+
+TEST(LmdbLogFile, FullMap_IsFullAndNothingIsWritten) {
+  const TempDir dir;
+  const auto log = LmdbLog::open(dir / "log", 1 << 20);
+  ASSERT_TRUE(log);
+  append(**log, 10);
+  Batch batch;
+  batch.bytes = std::string(2 << 20, 'x');
+  batch.ends.push_back(batch.bytes.size());
+  const auto appended = (*log)->append(batch, 10);
+  ASSERT_FALSE(appended);
+  EXPECT_EQ(appended.error().code, Errc::kFull);
+  EXPECT_EQ((*log)->last_seq(), 10U);
+}
+
+}  // namespace
+}  // namespace payonce::log
