@@ -71,7 +71,8 @@ class Bodies(BadInputCase):
                   b'{"amount":-Infinity}', b'{"amount":0x10}', b'{"amount":1_000}',
                   b'{"amount":tru}', b'{"amount":nul}', b'{"amount":True}', b'{"amount" "1"}',
                   b'{"amount"::1}', b'{"amount":1 "x":2}', b'{,"amount":1}', b'{"amount":1}}',
-                  b'{"amount":1}{"amount":1}', b'{"amount":1} x', b'{"amount":1},', b'{"amount":1}\0',
+                  b'{"amount":1}{"amount":1}', b'{"amount":1} x', b'{"amount":1},',
+                  b'{"amount":1}\0',
                   b'{"amount":"1\n.00"}', b'{"amount":"\\x31"}', b'{"amount":"\\u12"}',
                   b'{"amount":"\\ud800"}', b'{"amount":"\\udc00\\ud800"}', b'{"amount":"\x01"}',
                   b'// c\n{"amount":1}', b'{"amount":1/**/}', b'{"amount":[1,]}', b"\0", b"hello",
@@ -144,7 +145,8 @@ class Bodies(BadInputCase):
     def test_absurd_numbers(self):
         texts = ["1e2", "1E2", "1e+2", "1e-2", "-1", "-0", "0", "0.0", "1e400", "-1e400", "1e-400",
                  "10.001", "0.001", "99999999999999999999", "92233720368547758.08",
-                 "18446744073709551616", "18446744073709551716", "9" * 1000, "0." + "0" * 1000 + "1",
+                 "18446744073709551616", "18446744073709551716", "9" * 1000,
+                 "0." + "0" * 1000 + "1",
                  "1." + "0" * 1000, "1e99999999999999999999", "1e-99999999999999999999",
                  '"NaN"', '"nan"', '"Infinity"', '"-1"', '"1e2"', '"0x1F"', '"１"', '"1\\u0000"',
                  '"1 "', '" 1"', '"1,5"', '"1_0"', '"٣"', '"' + "9" * 100000 + '"', '"-"', '"."',
@@ -238,7 +240,8 @@ class Headers(BadInputCase):
         for path, good in self.bodies():
             for kind in ("text/plain", "application/xml", "application/jsonx", "json", "",
                          "application/x-www-form-urlencoded", "application/problem+json",
-                         "text/json", "multipart/form-data; boundary=x", "application/json-patch+json",
+                         "text/json", "multipart/form-data; boundary=x",
+                         "application/json-patch+json",
                          "application", "a" * 2000):
                 with self.subTest(path=path, kind=kind[:40]):
                     answer = self.client.post(path, good, {"Content-Type": kind})
@@ -273,7 +276,8 @@ class Headers(BadInputCase):
     def test_overlong_headers(self):
         for name, value in (("X-Long", "x" * 100000), ("Idempotency-Key", "k" * 100000),
                             ("Prefer", "wait=1" + " " * 100000), ("X-Request-Id", "r" * 100000),
-                            ("n" * 100000, "v"), ("Content-Type", "application/json" + ";" * 100000)):
+                            ("n" * 100000, "v"),
+                            ("Content-Type", "application/json" + ";" * 100000)):
             with self.subTest(name=name[:20]):
                 data = self.client.raw(message("POST", self.deposits, b'{"amount":"1.00"}',
                                                [("Content-Type", "application/json"),
@@ -409,7 +413,8 @@ class Paths(BadInputCase):
 
     def test_unknown_methods_name_the_allowed_ones(self):
         for path, allowed in (("/v1/payments", {"GET", "POST"}), ("/v1/accounts", {"GET", "POST"}),
-                              (f"/v1/accounts/{self.account_id}", {"GET"}), (self.deposits, {"POST"}),
+                              (f"/v1/accounts/{self.account_id}", {"GET"}),
+                              (self.deposits, {"POST"}),
                               (f"/v1/accounts/{self.account_id}/transfers", {"GET"}),
                               ("/v1/payments/x", {"GET"}), ("/v1/payments/x/events", {"GET"}),
                               ("/v1/ledger", {"GET"}), ("/livez", {"GET"}), ("/readyz", {"GET"}),
@@ -559,7 +564,8 @@ class HalfRequests(BadInputCase):
     def test_pipelined_requests_are_answered_in_order(self):
         post = b'{"amount":"0"}'
         data = self.client.raw(
-            b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\nGET /v1/accounts/none HTTP/1.1\r\nHost: a\r\n\r\n"
+            b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+            b"GET /v1/accounts/none HTTP/1.1\r\nHost: a\r\n\r\n"
             + message("POST", self.deposits, post, JSON).replace(b"Connection: close\r\n", b"")
             + message("GET", "/livez"))
         statuses = [int(part[:3]) for part in data.split(b"HTTP/1.1 ")[1:]]

@@ -308,7 +308,7 @@ class SlowGateway(ApiCase):
     """What a payment looks like on its way."""
 
     settings = ('gateway.retry={initial_interval="60s",maximum_interval="60s"}',
-                "gateway.latency=400ms")
+                "gateway.latency=2s")
 
     def test_money_is_held_until_the_gateway_answers(self):
         account_id = self.open_account(self.client, "10.00")

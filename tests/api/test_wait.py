@@ -95,8 +95,7 @@ class QuickGateway(ApiCase):
 
 
 class SlowGateway(ApiCase):
-    settings = (QUICK_RETRY, "gateway.latency=1600ms", "gateway.workers=200",
-                "server.threads=24", "server.waiters_max=16")
+    settings = (QUICK_RETRY, "gateway.latency=2500ms", "gateway.workers=50")
 
     def setUp(self):
         super().setUp()
@@ -146,24 +145,32 @@ class SlowGateway(ApiCase):
 
     def test_more_waiters_than_allowed_do_not_keep_others_out(self):
         """Every thread held by a waiter would leave none for a plain request."""
+        server = Server(settings=["gateway.latency=4s", "gateway.workers=50",
+                                  "server.threads=12", "server.waiters_max=8"])
+        self.addCleanup(server.close)
+        server.start()
+        with server.client() as client:
+            account_id = self.open_account(client, "1000.00")
         answers = []
 
         def waiting():
-            with self.server.client() as client:
-                answers.append(client.post("/v1/payments", self.body(), wait=30))
-        threads = [threading.Thread(target=waiting, daemon=True) for _ in range(22)]
+            with server.client() as client:
+                body = self.body(user_id=account_id)
+                answers.append(client.post("/v1/payments", body, wait=30))
+        threads = [threading.Thread(target=waiting, daemon=True) for _ in range(30)]
         for thread in threads:
             thread.start()
-        begin = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             asked = time.monotonic()
-            self.assert_status(self.client.get("/livez"), 200)
-            self.assertLess(time.monotonic() - asked, 1.5)
-            self.assertLess(time.monotonic() - begin, 120)
+            with server.client() as client:
+                self.assert_status(client.get("/livez"), 200)
+            self.assertLess(time.monotonic() - asked, 3)
             time.sleep(0.05)
-        self.assertEqual(len(answers), 22)
+        self.assertEqual(len(answers), 30)
+        applied = [answer for answer in answers if answer.header("Preference-Applied")]
+        self.assertGreaterEqual(len(applied), 8)
         for answer in answers:
-            self.assert_status(answer, 201, 202, 503)
+            self.assert_status(answer, 201 if answer in applied else 202)
 
 
 class Shutdown(ApiCase):

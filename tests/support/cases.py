@@ -2,7 +2,6 @@
 
 import decimal
 import itertools
-import re
 import threading
 import unittest
 import urllib.parse

@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Instrumented builds are several times slower; every deadline is multiplied by this.
 SLOWNESS = 4 if os.environ.get("PAYONCE_SANITIZER") else 1
 START_S = 20 * SLOWNESS
-STOP_S = 20 * SLOWNESS
+STOP_S = 10 * SLOWNESS
 COMMAND_S = 20 * SLOWNESS
 SETTLE_S = 30 * SLOWNESS
 POLL_S = 0.005

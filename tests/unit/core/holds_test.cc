@@ -69,6 +69,8 @@ class HoldsTest : public testing::Test {
   bool void_hold(std::string step = "hold") {
     return apply(StreamKind::kPayment, "pay", HoldVoided{.step = std::move(step)});
   }
+  // The hold that a test is about, and another one: so enough is held to take too much of it.
+  bool hold_two() { return hold(usd(300)) && hold(usd(500), "other"); }
   const Account& account(std::string_view id) { return *state.rows.accounts.find(id); }
   const Transfer& held() { return *state.rows.transfers.find("pay/hold"); }
   WideAmount sum() {
@@ -126,31 +128,31 @@ TEST_F(HoldsTest, Void_GivesTheHoldBackWhole) {
 }
 
 TEST_F(HoldsTest, Post_Twice_IsRefused) {
-  ASSERT_TRUE(hold(usd(300)));
+  ASSERT_TRUE(hold_two());
   ASSERT_TRUE(post(usd(300)));
   expect_refused([&] { return post(usd(300)); });
 }
 
 TEST_F(HoldsTest, PartialPost_Twice_IsRefused) {
-  ASSERT_TRUE(hold(usd(300)));
+  ASSERT_TRUE(hold_two());
   ASSERT_TRUE(post(usd(100)));
   expect_refused([&] { return post(usd(200)); });
 }
 
 TEST_F(HoldsTest, Void_Twice_IsRefused) {
-  ASSERT_TRUE(hold(usd(300)));
+  ASSERT_TRUE(hold_two());
   ASSERT_TRUE(void_hold());
   expect_refused([&] { return void_hold(); });
 }
 
 TEST_F(HoldsTest, Post_AfterVoid_IsRefused) {
-  ASSERT_TRUE(hold(usd(300)));
+  ASSERT_TRUE(hold_two());
   ASSERT_TRUE(void_hold());
   expect_refused([&] { return post(usd(300)); });
 }
 
 TEST_F(HoldsTest, Void_AfterPost_IsRefused) {
-  ASSERT_TRUE(hold(usd(300)));
+  ASSERT_TRUE(hold_two());
   ASSERT_TRUE(post(usd(300)));
   expect_refused([&] { return void_hold(); });
 }

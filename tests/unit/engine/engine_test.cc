@@ -86,6 +86,28 @@ TEST_F(EngineTest, Answer_WaitsForTheAppend) {
   EXPECT_EQ(answered.get(), Verdict::kDone);
 }
 
+TEST_F(EngineTest, AnswerThatAnotherThreadCommits_WaitsForTheAppendToo) {
+  alice_and_closed_gate();
+  auto first = execute_in_thread(EngineWorld::open_account("first"));
+  wait_for_appends(1);
+  const std::size_t rows = world.engine->rows_in_memory();
+  auto second = start_thread([&] {
+    EXPECT_EQ(world.execute(EngineWorld::open_account("second")), Verdict::kDone);
+    return world.log.last_seq();
+  });
+  ASSERT_TRUE(eventually([&] { return world.engine->rows_in_memory() > rows; }));
+  const core::Seq durable = world.log.last_seq();
+  world.log.let_one_pass();
+  EXPECT_EQ(first.get(), Verdict::kDone);
+  wait_for_appends(2);  // by the engine's thread
+  for (int i = 0; i < 1000; ++i) {
+    std::this_thread::yield();
+    ASSERT_FALSE(ready(second));
+  }
+  world.log.open();
+  EXPECT_EQ(second.get(), durable + 2);
+}
+
 TEST_F(EngineTest, Answer_IsNeverThereBeforeItsEventsAreInTheLog) {
   for (int i = 0; i < 50; ++i) {
     const core::Seq before = world.log.last_seq();
