@@ -14,7 +14,7 @@ COPY --from=build /image/payonce /image/config.toml /
 
 # 0.0.0.0 and no key are safe only because the container is the boundary: nothing reaches the port
 # until somebody maps it, and whoever maps it decides to whom. Before mapping it to more than this
-# host, set auth.keys and take PAYONCE_AUTH_ALLOW_ANONYMOUS away.
+# host, put something in front of it that knows the callers: there are no API keys yet.
 ENV PAYONCE_SERVER_LISTEN=0.0.0.0:8080 \
     PAYONCE_AUTH_ALLOW_ANONYMOUS=true \
     PAYONCE_STORAGE_DATA=/data

@@ -16,6 +16,7 @@
 #include "adapters/mock_gateway.h"
 #include "app/clock.h"
 #include "app/exit_code.h"
+#include "app/fault_handler.h"
 #include "app/store.h"
 #include "app/version.h"
 #include "app/version_text.h"
@@ -103,6 +104,7 @@ class Backstage {
              .failure_rate = static_cast<double>(options.gateway.failure_rate_permille) / 1000.0,
              .journal = options.gateway.journal}),
         notifier_(log),
+        clock_(store_.position.last_time),
         scheduler_(clock_, options.payments.open_max) {}
 
   // Recovers and starts all threads. The number of workflows whose tasks were released again.
@@ -147,13 +149,20 @@ class Backstage {
                                    .checkpointer = *checkpointer_,
                                    .log = *store_.log,
                                    .state = *store_.state,
-                                   .salt = store_.position.salt});
+                                   .salt = store_.position.salt,
+                                   .on_unreadable = [this](const Error& error) {
+                                     log_->error("data_unreadable", {{"what", error.message}});
+                                   }});
     return recovered;
   }
 
   [[nodiscard]] http::Backend& backend() { return *backend_; }
   [[nodiscard]] std::size_t folded() const { return store_.folded; }
   void stop_accepting() { engine_->stop_accepting(); }
+
+  // For a stop that cannot wait for everybody: what is durable is folded as well. Safe while others
+  // still run.
+  void last_checkpoint() { static_cast<void>(checkpointer_->wait_applied(engine_->durable_seq())); }
 
   // In the order of the flow: no more tasks, then no more commands, then the last checkpoint.
   void stop() {
@@ -186,13 +195,21 @@ class Backstage {
   }
 
   [[nodiscard]] bool storage_low() {
-    const auto free = store_.dir.free_bytes();
-    const bool low = free && *free < options_->storage.free_bytes_min;
+    const std::uint64_t wanted = options_->storage.free_bytes_min;
+    const auto disk = store_.dir.free_bytes();
+    std::uint64_t free = disk ? *disk : wanted;
+    bool low = free < wanted;
+    // A full map stops LMDB just as a full disk does; a small map keeps a quarter of itself free.
+    const auto look_at = [&](std::uint64_t free_in_map, std::uint64_t map_size) {
+      free = std::min(free, free_in_map);
+      low = low || free_in_map < std::min(wanted, map_size / 4);
+    };
+    look_at(store_.log->free_map_bytes(), options_->storage.log_map_size);
+    look_at(store_.state->free_map_bytes(), options_->storage.state_map_size);
     if (low != was_low_) {
       was_low_ = low;
-      log_->warn(
-          low ? "storage_low" : "storage_ok",
-          {{"free_bytes", free ? *free : 0}, {"free_bytes_min", options_->storage.free_bytes_min}});
+      log_->warn(low ? "storage_low" : "storage_ok",
+                 {{"free_bytes", free}, {"free_bytes_min", options_->storage.free_bytes_min}});
     }
     return low;
   }
@@ -210,10 +227,10 @@ class Backstage {
 
   const config::Options* options_;
   observe::Logger* log_;
-  SystemClock clock_;
   Store store_;
   adapters::MockGateway gateway_;
   adapters::LogNotifier notifier_;
+  LogClock clock_;
   tasks::Scheduler scheduler_;
   std::optional<engine::Engine> engine_;
   std::optional<engine::Checkpointer> checkpointer_;
@@ -272,6 +289,7 @@ void drain(http::Server& server, std::thread& serving, Backstage& backstage, mil
   });
   if (done.wait_for(at_most) == std::future_status::timeout) {
     log.warn("drain_timeout", {{"waited_ms", at_most.count()}});
+    backstage.last_checkpoint();
     std::fflush(nullptr);
     ::_exit(kExitOk);
   }
@@ -312,6 +330,7 @@ int serve(const config::Options& options, const config::Sources& sources) {
     serving.join();
     return kExitData;
   };
+  install_fault_handler(options.storage.data);
   auto store = open_store(std::move(*dir),
                           {.path = options.storage.data,
                            .log_map_size = options.storage.log_map_size,

@@ -6,11 +6,10 @@
 #include <utility>
 
 #include "log/checkpoint.h"
+#include "log/lmdb_env.h"
 
 namespace payonce::app {
 namespace {
-
-std::string distrust_path(const std::string& data_path) { return data_path + "/STATE_DISTRUSTED"; }
 
 // Errors after which a fresh fold of the log may help.
 bool rebuildable(const Error& error) {
@@ -18,21 +17,18 @@ bool rebuildable(const Error& error) {
          error.code == Errc::kVersion;
 }
 
-Result<void> remove_state(const log::DataDir& dir) {
+Result<void> remove_all(const std::string& path) {
   std::error_code trouble;
-  std::filesystem::remove_all(dir.state_path(), trouble);
-  if (!trouble) {
-    std::filesystem::remove(distrust_path(dir.path()), trouble);
-  }
+  std::filesystem::remove_all(path, trouble);
   if (trouble) {
-    return fail(Errc::kIo, "cannot remove " + dir.state_path() + ": " + trouble.message());
+    return fail(Errc::kIo, "cannot remove " + path + ": " + trouble.message());
   }
   return {};
 }
 
-Result<log::Checkpoint> open_and_fold(Store& store, const StoreOptions& options) {
-  auto state =
-      log::StateStore::open(store.dir.state_path(), options.state_map_size, store.position.salt);
+Result<log::Checkpoint> open_and_fold(Store& store, const std::string& path,
+                                      const StoreOptions& options) {
+  auto state = log::StateStore::open(path, options.state_map_size, store.position.salt);
   if (!state) {
     return std::unexpected(state.error());
   }
@@ -40,19 +36,86 @@ Result<log::Checkpoint> open_and_fold(Store& store, const StoreOptions& options)
   return log::catch_up(*store.log, *store.state, store.position.salt, options.slice_events);
 }
 
+// Folds the log into a new state beside the old one, and puts it into its place only when it is
+// whole: if the log turns out to be what is damaged, the old state is still there.
+Result<log::Checkpoint> rebuild(Store& store, const StoreOptions& options) {
+  const std::string fresh = store.dir.state_path() + ".new";
+  store.state.reset();
+  if (auto removed = remove_all(fresh); !removed) {
+    return std::unexpected(removed.error());
+  }
+  const auto folded = open_and_fold(store, fresh, options);
+  store.state.reset();
+  if (!folded) {
+    static_cast<void>(remove_all(fresh));
+    return folded;
+  }
+  if (auto removed = remove_all(store.dir.state_path()); !removed) {
+    return std::unexpected(removed.error());
+  }
+  std::error_code trouble;
+  std::filesystem::rename(fresh, store.dir.state_path(), trouble);
+  if (!trouble) {
+    std::filesystem::remove(distrust_path(store.dir.path()), trouble);
+  }
+  if (trouble) {
+    return fail(Errc::kIo, "cannot put the new state into place: " + trouble.message());
+  }
+  if (auto synced = log::sync_directory(store.dir.path()); !synced) {
+    return std::unexpected(synced.error());
+  }
+  auto reopened = open_and_fold(store, store.dir.state_path(), options);
+  if (reopened) {
+    reopened->folded += folded->folded;
+  }
+  return reopened;
+}
+
+// A log without entries beside a state is a log that was lost: a fresh one would be an empty bank.
+Result<void> refuse_lost_log(const log::DataDir& dir, bool log_is_empty) {
+  std::error_code ignored;
+  if (log_is_empty && std::filesystem::exists(dir.state_path() + "/data.mdb", ignored)) {
+    return fail(Errc::kCorrupt, "the log in " + dir.log_path() + " is missing or empty, but " +
+                                    dir.state_path() +
+                                    " holds the state of one: put the log back, or move the "
+                                    "state away to start with nothing");
+  }
+  return {};
+}
+
+bool has_no_bytes(const std::string& file) {
+  std::error_code trouble;
+  const auto size = std::filesystem::file_size(file, trouble);
+  return trouble || size == 0;
+}
+
+Error named(Error error, const std::string& path) {
+  if (error.message.find(path) == std::string::npos) {
+    error.message = path + ": " + error.message;
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uint64_t fresh_salt,
                          Timestamp now, observe::Logger& log) {
   Store store{.dir = std::move(dir), .log = {}, .state = {}, .position = {}, .folded = 0};
+  const bool no_file = has_no_bytes(store.dir.log_path() + "/data.mdb");
+  if (auto kept = refuse_lost_log(store.dir, no_file); !kept) {
+    return std::unexpected(kept.error());
+  }
   auto opened = log::LmdbLog::open(store.dir.log_path(), options.log_map_size);
   if (!opened) {
-    return std::unexpected(opened.error());
+    return std::unexpected(named(opened.error(), store.dir.log_path()));
   }
   store.log = std::move(*opened);
+  if (auto kept = refuse_lost_log(store.dir, store.log->last_seq() == 0); !kept) {
+    return std::unexpected(kept.error());
+  }
   const auto identity = log::identify(*store.log, fresh_salt, now);
   if (!identity) {
-    return std::unexpected(identity.error());
+    return std::unexpected(named(identity.error(), store.dir.log_path()));
   }
   store.position = {
       .last_seq = store.log->last_seq(), .last_time = identity->last_time, .salt = identity->salt};
@@ -61,21 +124,22 @@ Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uin
   Result<log::Checkpoint> folded =
       distrusted ? Result<log::Checkpoint>(
                        fail(Errc::kCorrupt, "the state was found damaged while it was in use"))
-                 : open_and_fold(store, options);
+                 : open_and_fold(store, store.dir.state_path(), options);
   if (!folded && rebuildable(folded.error())) {
-    log.warn("state_rebuilt", {{"why", folded.error().message}});
-    store.state.reset();
-    if (auto removed = remove_state(store.dir); !removed) {
-      return std::unexpected(removed.error());
+    const std::string why = folded.error().message;
+    folded = rebuild(store, options);
+    if (folded) {
+      log.warn("state_rebuilt", {{"why", why}, {"events_folded", folded->folded}});
     }
-    folded = open_and_fold(store, options);
   }
   if (!folded) {
-    return std::unexpected(folded.error());
+    return std::unexpected(named(folded.error(), store.dir.path()));
   }
   store.folded = folded->folded;
   return store;
 }
+
+std::string distrust_path(const std::string& data_path) { return data_path + "/STATE_DISTRUSTED"; }
 
 void distrust_state(const std::string& data_path) {
   std::ofstream note(distrust_path(data_path));

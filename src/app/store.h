@@ -37,6 +37,9 @@ struct Store {
                                        std::uint64_t fresh_salt, Timestamp now,
                                        observe::Logger& log);
 
+// The file whose presence says that the state is not to be trusted.
+[[nodiscard]] std::string distrust_path(const std::string& data_path);
+
 // Leaves a note that the state is not to be trusted: the next open_store() rebuilds it.
 void distrust_state(const std::string& data_path);
 

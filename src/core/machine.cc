@@ -95,6 +95,9 @@ Outcome Machine::handle(const Input& input, Timestamp now, Renderer* renderer, A
   if (changed && outcome.payment != nullptr) {
     append_new_effects(*outcome.payment, before, out.effects);
   }
+  if (outcome.kind == OutcomeKind::kKeyCompleted) {
+    out.effects.emplace_back(WorkflowEnded{.kind = StreamKind::kIdempotency, .id = verdict.key});
+  }
   if (renderer != nullptr) {
     renderer->render(outcome, answer);
     if (input.keyed && keeps_answer(outcome.kind)) {
@@ -180,7 +183,10 @@ Machine::Verdict Machine::decide(const CompleteKey& command, const Context& /*co
 
 void Machine::keep_answer(const KeyedRequest& request, const Outcome& outcome, const Answer& answer,
                           Timestamp now, Produced& out) {
-  if (request.answer_later && outcome.kind == OutcomeKind::kPaymentAccepted) {
+  const bool running = (outcome.kind == OutcomeKind::kPaymentAccepted ||
+                        outcome.kind == OutcomeKind::kPaymentExisting) &&
+                       !terminal(outcome.payment->status);
+  if (request.answer_later && running) {
     append({StreamKind::kIdempotency,
             {},
             KeyClaimed{.key = request.key,

@@ -67,7 +67,7 @@ struct SendNotification {
   FailureCode failure = FailureCode::kNone;
 };
 
-// Somebody may be waiting for this workflow's end.
+// Somebody may be waiting for this workflow's end, or (kIdempotency) for this key's answer.
 struct WorkflowEnded {
   StreamKind kind = StreamKind::kPayment;
   std::string id;

@@ -73,7 +73,14 @@ void Engine::stop() {
 }
 
 std::optional<Verdict> Engine::refusal(const Request& request) const {
-  if (!accepting_.load(std::memory_order_acquire) || failed()) {
+  if (failed()) {
+    return Verdict::kStopped;
+  }
+  // Recording the answer to work that was accepted is finishing, not new work.
+  if (std::holds_alternative<core::CompleteKey>(request.input.command)) {
+    return std::nullopt;
+  }
+  if (!accepting_.load(std::memory_order_acquire)) {
     return Verdict::kStopped;
   }
   if (storage_low_.load(std::memory_order_acquire)) {
@@ -236,7 +243,8 @@ void Engine::release(Open& batch) {
   }
   for (core::Effect& effect : batch.effects) {
     if (const auto* ended = std::get_if<core::WorkflowEnded>(&effect)) {
-      waiters_.notify(ended->id);
+      const bool key = ended->kind == core::StreamKind::kIdempotency;
+      waiters_.notify(key ? Waiters::key_id(ended->id) : ended->id);
     } else {
       parts_.tasks.release(std::move(effect));
     }
@@ -338,6 +346,10 @@ std::optional<core::Payment> Engine::find_payment(const std::string& id) {
 
 std::optional<core::Account> Engine::find_account(const std::string& id) {
   return find_row(rows_.accounts, id);
+}
+
+std::optional<core::KeyRecord> Engine::find_key(const std::string& key) {
+  return find_row(rows_.keys, key);
 }
 
 void Engine::note_progress() {

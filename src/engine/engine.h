@@ -78,6 +78,7 @@ class Engine {
   // are nothing: whoever tells a client that there is no such row looks at failed() first.
   [[nodiscard]] std::optional<core::Payment> find_payment(const std::string& id);
   [[nodiscard]] std::optional<core::Account> find_account(const std::string& id);
+  [[nodiscard]] std::optional<core::KeyRecord> find_key(const std::string& key);
 
   [[nodiscard]] Waiters& waiters() { return waiters_; }
   [[nodiscard]] core::Seq durable_seq() const { return durable_.load(std::memory_order_acquire); }

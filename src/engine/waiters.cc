@@ -1,22 +1,26 @@
 #include "engine/waiters.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace payonce::engine {
 
-Waiters::Registration::Registration(Waiters& waiters, std::string id)
-    : waiters_(&waiters), id_(std::move(id)) {
+Waiters::Registration::Registration(Waiters& waiters, std::vector<std::string> ids)
+    : waiters_(&waiters), ids_(std::move(ids)) {
   const std::lock_guard lock(waiters_->mutex_);
-  waiters_->waiting_.emplace(id_, this);
+  for (const std::string& id : ids_) {
+    waiters_->waiting_.emplace(id, this);
+  }
 }
 
 Waiters::Registration::~Registration() {
   const std::lock_guard lock(waiters_->mutex_);
-  const auto [begin, end] = waiters_->waiting_.equal_range(id_);
-  for (auto at = begin; at != end; ++at) {
-    if (at->second == this) {
-      waiters_->waiting_.erase(at);
-      return;
+  for (const std::string& id : ids_) {
+    const auto [begin, end] = waiters_->waiting_.equal_range(id);
+    const auto mine =
+        std::find_if(begin, end, [this](const auto& entry) { return entry.second == this; });
+    if (mine != end) {
+      waiters_->waiting_.erase(mine);
     }
   }
 }

@@ -1,4 +1,4 @@
-// engine/waiters.h: threads that wait for a workflow's end.
+// engine/waiters.h: threads that wait for a workflow's end, or for the answer to a key.
 //
 // A waiter registers first, then looks whether the end has come already, then sleeps: so an end
 // between the two cannot be missed. Thread-safe. Bounded by the caller (http limits waiters).
@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "core/rows.h"
 
@@ -19,7 +21,10 @@ class Waiters {
  public:
   class Registration {
    public:
-    Registration(Waiters& waiters, std::string id);
+    Registration(Waiters& waiters, std::string id)
+        : Registration(waiters, std::vector<std::string>{std::move(id)}) {}
+    // Waits for whichever comes first.
+    Registration(Waiters& waiters, std::vector<std::string> ids);
     ~Registration();
     Registration(const Registration&) = delete;
     Registration& operator=(const Registration&) = delete;
@@ -31,10 +36,15 @@ class Waiters {
    private:
     friend class Waiters;
     Waiters* waiters_;
-    std::string id_;
+    std::vector<std::string> ids_;
     std::condition_variable changed_;
     bool ended_ = false;
   };
+
+  // What the answer to an Idempotency-Key is called here; no workflow's id looks like it.
+  [[nodiscard]] static std::string key_id(std::string_view key) {
+    return std::string("key\n").append(key);
+  }
 
   void notify(std::string_view id);  // after the commit that ended the workflow
   void wake_all();                   // at shutdown: all present and future waits return at once

@@ -33,6 +33,7 @@ struct Backend {
   const log::LogStore& log;
   log::StateStore& state;
   std::uint64_t salt = 0;
+  std::function<void(const Error&)> on_unreadable;  // told of stored data that does not read
 };
 
 struct Settings {
@@ -89,9 +90,16 @@ class Api {
   // Payments: answers that come at the workflow's end.
   [[nodiscard]] std::optional<core::Payment> wait_for_end(Backend& backend, const std::string& id,
                                                           std::chrono::milliseconds at_most);
-  [[nodiscard]] Reply complete_later(Backend& backend, const Call& call, const Prepared& prepared,
+  [[nodiscard]] Reply answer_claimed(Backend& backend, const Call& call, const Prepared& prepared,
                                      const std::string& payment_id,
-                                     std::chrono::milliseconds at_most, bool first);
+                                     std::chrono::milliseconds at_most, bool existing);
+  [[nodiscard]] Reply answer_in_flight(Backend& backend, const Call& call, const Prepared& prepared,
+                                       const std::string& payment_id,
+                                       std::chrono::milliseconds at_most);
+  [[nodiscard]] Reply record_answer(Backend& backend, const Call& call, const Prepared& prepared,
+                                    core::Answer answer);
+  [[nodiscard]] std::expected<core::CreatePayment, Reply> read_payment(const Call& call,
+                                                                       const Value& body) const;
 
   using Route = Reply (Api::*)(Backend&, const Call&);
   struct RouteEntry;

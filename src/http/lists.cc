@@ -18,20 +18,20 @@ namespace {
 
 constexpr std::size_t kSeqSize = 8;
 
-// A view that shows everything acknowledged so far; nothing when the storage fails.
-std::optional<log::StateStore::Snapshot> caught_up(Backend& backend) {
+// A view that shows everything acknowledged so far.
+Result<log::StateStore::Snapshot> caught_up(Backend& backend) {
   if (!backend.checkpointer.wait_applied(backend.engine.durable_seq())) {
-    return std::nullopt;
+    return fail(Errc::kIo, "no checkpoint is made any more");
   }
-  auto snapshot = backend.state.snapshot();
-  if (!snapshot) {
-    return std::nullopt;
-  }
-  return std::move(*snapshot);
+  return backend.state.snapshot();
 }
 
-Reply storage_trouble(std::string_view path) {
-  return problem_reply(Code::kNotReady, "the state cannot be read", path);
+Reply storage_trouble(Backend& backend, const Error& error, std::string_view path) {
+  if (backend.on_unreadable) {
+    backend.on_unreadable(error);
+  }
+  return problem_reply(Code::kNotReady, "the stored data cannot be read; see the server's log",
+                       path);
 }
 
 class Page {
@@ -63,9 +63,9 @@ class Page {
 // One page from an index, newest first. `take(place, value)` adds an entry or passes it over, and
 // returns false where the list ends. A cursor is given when there may be more.
 template <class Take>
-Reply newest_page(log::StateStore::Snapshot& snapshot, core::Index index, const std::string& prefix,
-                  const std::string& before, std::size_t limit, Page& page, std::string_view path,
-                  Take&& take) {
+Reply newest_page(Backend& backend, log::StateStore::Snapshot& snapshot, core::Index index,
+                  const std::string& prefix, const std::string& before, std::size_t limit,
+                  Page& page, std::string_view path, Take&& take) {
   std::string last;
   bool more = false;
   std::size_t looked = 0;
@@ -79,7 +79,7 @@ Reply newest_page(log::StateStore::Snapshot& snapshot, core::Index index, const 
     return take(place, value);
   });
   if (snapshot.error()) {
-    return storage_trouble(path);
+    return storage_trouble(backend, *snapshot.error(), path);
   }
   return page.finish(more ? last : std::string());
 }
@@ -141,11 +141,11 @@ Reply Api::list_accounts(Backend& backend, const Call& call) {
   }
   auto snapshot = caught_up(backend);
   if (!snapshot) {
-    return storage_trouble(call.path);
+    return storage_trouble(backend, snapshot.error(), call.path);
   }
   Page page;
-  return newest_page(*snapshot, core::Index::kAccountsByTime, {}, cursor, limit, page, call.path,
-                     [&](std::string_view, std::string_view id) {
+  return newest_page(backend, *snapshot, core::Index::kAccountsByTime, {}, cursor, limit, page,
+                     call.path, [&](std::string_view, std::string_view id) {
                        core::Account account;
                        if (snapshot->load(id, account)) {
                          page.add(account);
@@ -163,7 +163,7 @@ Reply Api::list_transfers(Backend& backend, const Call& call) {
   }
   auto snapshot = caught_up(backend);
   if (!snapshot) {
-    return storage_trouble(call.path);
+    return storage_trouble(backend, snapshot.error(), call.path);
   }
   core::Account account;
   if (!valid_id(call.id) || !snapshot->load(call.id, account)) {
@@ -175,8 +175,9 @@ Reply Api::list_transfers(Backend& backend, const Call& call) {
                          call.path);
   }
   Page page;
-  return newest_page(*snapshot, core::Index::kTransfersByAccount, core::text_prefix(call.id),
-                     cursor, limit, page, call.path, [&](std::string_view, std::string_view key) {
+  return newest_page(backend, *snapshot, core::Index::kTransfersByAccount,
+                     core::text_prefix(call.id), cursor, limit, page, call.path,
+                     [&](std::string_view, std::string_view key) {
                        core::Transfer transfer;
                        if (snapshot->load(key, transfer)) {
                          page.add(transfer);
@@ -195,7 +196,7 @@ Reply Api::list_payments(Backend& backend, const Call& call) {
   }
   auto snapshot = caught_up(backend);
   if (!snapshot) {
-    return storage_trouble(call.path);
+    return storage_trouble(backend, snapshot.error(), call.path);
   }
   std::string before = cursor;
   if (filter.before) {
@@ -205,7 +206,7 @@ Reply Api::list_payments(Backend& backend, const Call& call) {
   const std::string oldest = filter.after ? core::position(*filter.after, 0) : std::string();
   Page page;
   return newest_page(
-      *snapshot, filter.index(), filter.prefix(), before, limit, page, call.path,
+      backend, *snapshot, filter.index(), filter.prefix(), before, limit, page, call.path,
       [&](std::string_view place, std::string_view id) {
         if (place < oldest) {
           return false;
@@ -233,23 +234,28 @@ Reply Api::list_events(Backend& backend, const Call& call) {
   }
   const core::Seq after = cursor.empty() ? 0 : core::read_big_endian(cursor);
   std::vector<core::Record> newest_first;
-  bool readable = true;
-  for (core::Seq seq = payment->stream_last; seq > after && readable;) {
-    core::Seq previous = 0;
+  std::optional<Error> unreadable;
+  for (core::Seq seq = payment->stream_last; seq > after && !unreadable;) {
+    core::Seq previous = seq;
     const auto read = backend.log.read(seq, [&](core::Seq at, std::string_view bytes) {
       auto record = log::decode_record(at, bytes, backend.salt);
-      readable = record.has_value();
-      if (readable) {
+      if (record) {
         previous = record->previous;
         newest_first.push_back(std::move(*record));
+      } else {
+        unreadable = record.error();
       }
       return false;
     });
-    readable = readable && read && previous < seq;
+    if (!read) {
+      unreadable = read.error();
+    } else if (previous >= seq && !unreadable) {
+      unreadable = Error{Errc::kCorrupt, "log entry " + std::to_string(seq) + " is missing"};
+    }
     seq = previous;
   }
-  if (!readable) {
-    return storage_trouble(call.path);
+  if (unreadable) {
+    return storage_trouble(backend, *unreadable, call.path);
   }
   Page page;
   core::Seq last = 0;
@@ -269,7 +275,7 @@ Reply Api::list_events(Backend& backend, const Call& call) {
 Reply Api::ledger(Backend& backend, const Call& call) {
   auto snapshot = caught_up(backend);
   if (!snapshot) {
-    return storage_trouble(call.path);
+    return storage_trouble(backend, snapshot.error(), call.path);
   }
   std::map<std::string, std::pair<Currency, WideAmount>, std::less<>> totals;
   std::uint64_t accounts = 0;
@@ -283,7 +289,7 @@ Reply Api::ledger(Backend& backend, const Call& call) {
   });
   const std::uint64_t transfers = snapshot->count(log::Table::kTransfers);
   if (snapshot->error()) {
-    return storage_trouble(call.path);
+    return storage_trouble(backend, *snapshot->error(), call.path);
   }
   JsonWriter json;
   json.begin_object();

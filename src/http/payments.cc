@@ -30,6 +30,9 @@ class PaymentRenderer final : public core::Renderer {
   void render(const core::Outcome& outcome, core::Answer& out) override {
     if (outcome.payment != nullptr) {
       payment_id_ = outcome.payment->id;
+      running_ = (outcome.kind == core::OutcomeKind::kPaymentAccepted ||
+                  outcome.kind == core::OutcomeKind::kPaymentExisting) &&
+                 !terminal(outcome.payment->status);
     } else if (outcome.key != nullptr) {
       payment_id_ = outcome.key->workflow_id;
     }
@@ -60,12 +63,15 @@ class PaymentRenderer final : public core::Renderer {
     }
   }
 
+  // True when the outcome is a payment that has not ended.
+  [[nodiscard]] bool running() const { return running_; }
   // The payment that the outcome was about, or that the key waits for.
   [[nodiscard]] const std::string& payment_id() const { return payment_id_; }
 
  private:
   std::string_view path_;
   std::string payment_id_;
+  bool running_ = false;
 };
 
 // Passes the answer of an earlier completion through.
@@ -94,44 +100,78 @@ std::optional<core::Payment> Api::wait_for_end(Backend& backend, const std::stri
   return payment;
 }
 
-// The key's answer is still owed: waits for the workflow's end, records the answer and gives it.
-// `first` is the request that made the payment: it gets, and records, whatever there is when its
-// time is up. A repetition records only the end, and is told 409 until then.
-Reply Api::complete_later(Backend& backend, const Call& call, const Prepared& prepared,
-                          const std::string& payment_id, milliseconds at_most, bool first) {
+// The request that claimed the key: waits for the workflow's end, records whatever there is by then
+// as the answer, and gives it.
+Reply Api::answer_claimed(Backend& backend, const Call& call, const Prepared& prepared,
+                          const std::string& payment_id, milliseconds at_most, bool existing) {
   const auto payment = wait_for_end(backend, payment_id, at_most);
   if (!payment) {
-    return problem_reply(Code::kInternalError, "the payment of this key is missing", call.path);
+    return refusal_reply(engine::Verdict::kIndeterminate, call.path);
   }
-  if (!first && !terminal(payment->status)) {
-    Reply reply =
-        problem_reply(Problem{.code = Code::kIdempotencyInFlight,
-                              .detail = "the first request with this key is still running",
-                              .errors = {},
-                              .payment_id = payment_id},
-                      call.path);
-    reply.location = "/v1/payments/" + payment_id;
-    return reply;
-  }
-  core::CompleteKey complete{.key = prepared.keyed->key, .answer = {}};
-  set_payment_answer(complete.answer, *payment);
+  core::Answer answer;
+  set_payment_answer(answer, *payment);
+  answer.status = existing ? 200 : answer.status;
+  Reply reply = record_answer(backend, call, prepared, std::move(answer));
+  reply.replayed = false;  // whoever recorded it: this is the request that it answers
+  return reply;
+}
+
+// Records the answer unless somebody else has recorded one by now, which then is the answer.
+Reply Api::record_answer(Backend& backend, const Call& call, const Prepared& prepared,
+                         core::Answer answer) {
   CompletionRenderer renderer;
-  engine::Request request(core::Input{std::move(complete), std::nullopt}, &renderer);
+  engine::Request request(
+      core::Input{core::CompleteKey{.key = prepared.keyed->key, .answer = answer}, std::nullopt},
+      &renderer);
   const engine::Verdict verdict = backend.engine.execute(request);
   if (verdict != engine::Verdict::kDone) {
     return refusal_reply(verdict, call.path);
   }
-  Reply reply = to_reply(std::move(request.answer));
-  reply.replayed = !first;
+  // The key may be gone already when its retention is shorter than the wait.
+  const bool recorded = request.kind != core::OutcomeKind::kResultStale;
+  Reply reply = to_reply(recorded ? std::move(request.answer) : std::move(answer));
+  reply.replayed = request.kind == core::OutcomeKind::kKeyReplayed;
   return reply;
 }
 
-Reply Api::create_payment(Backend& backend, const Call& call) {
-  auto prepared = prepare(call, "/v1/payments");
-  if (!prepared) {
-    return std::move(prepared.error());
+// A repetition while the first request has no answer yet: waits for that answer, or for the end of
+// the payment in case that nobody is left to give one.
+Reply Api::answer_in_flight(Backend& backend, const Call& call, const Prepared& prepared,
+                            const std::string& payment_id, milliseconds at_most) {
+  const std::string& key = prepared.keyed->key;
+  engine::Waiters::Registration registration(backend.engine.waiters(),
+                                             {engine::Waiters::key_id(key), payment_id});
+  for (const milliseconds wait : {at_most, milliseconds(0)}) {
+    auto record = backend.engine.find_key(key);
+    if (record && record->state == core::KeyState::kCompleted) {
+      Reply reply = to_reply(std::move(record->answer));
+      reply.replayed = true;
+      return reply;
+    }
+    const auto payment = backend.engine.find_payment(payment_id);
+    if (payment && terminal(payment->status)) {
+      core::Answer answer;
+      set_payment_answer(answer, *payment);
+      Reply reply = record_answer(backend, call, prepared, std::move(answer));
+      reply.replayed = reply.status < 500;
+      return reply;
+    }
+    if (wait.count() > 0) {
+      registration.wait(wait);
+    }
   }
-  Fields fields(prepared->body);
+  Reply reply = problem_reply(Problem{.code = Code::kIdempotencyInFlight,
+                                      .detail = "the first request with this key is still running",
+                                      .errors = {},
+                                      .payment_id = payment_id},
+                              call.path);
+  reply.location = "/v1/payments/" + payment_id;
+  return reply;
+}
+
+std::expected<core::CreatePayment, Reply> Api::read_payment(const Call& call,
+                                                            const Value& body) const {
+  Fields fields(body);
   core::CreatePayment command;
   command.id = fields.id("id", Need::kOptional);
   command.content.user_id = fields.id("user_id", Need::kRequired);
@@ -142,7 +182,19 @@ Reply Api::create_payment(Backend& backend, const Call& call) {
   command.content.metadata = fields.metadata("metadata", settings_.metadata_bytes_max);
   command.rules = settings_.payment_rules;
   if (const auto problem = fields.problem()) {
-    return problem_reply(*problem, call.path);
+    return std::unexpected(problem_reply(*problem, call.path));
+  }
+  return command;
+}
+
+Reply Api::create_payment(Backend& backend, const Call& call) {
+  auto prepared = prepare(call, "/v1/payments");
+  if (!prepared) {
+    return std::move(prepared.error());
+  }
+  auto command = read_payment(call, prepared->body);
+  if (!command) {
+    return std::move(command.error());
   }
   std::optional<seconds> wait = parse_wait(call.prefer);
   std::optional<WaitSlot> slot;
@@ -153,24 +205,29 @@ Reply Api::create_payment(Backend& backend, const Call& call) {
     }
   }
   const milliseconds at_most = wait.value_or(seconds(0));
-  if (prepared->keyed) {
+  const bool keyed = prepared->keyed.has_value();
+  if (keyed) {
     prepared->keyed->answer_later = at_most.count() > 0;
   }
   PaymentRenderer renderer(call.path);
-  engine::Request request(core::Input{std::move(command), prepared->keyed}, &renderer);
+  engine::Request request(core::Input{std::move(*command), prepared->keyed}, &renderer);
   const engine::Verdict verdict = backend.engine.execute(request);
   if (verdict != engine::Verdict::kDone) {
     return refusal_reply(verdict, call.path);
   }
-  Reply reply;
-  const bool accepted = request.kind == core::OutcomeKind::kPaymentAccepted;
+  const std::string& id = renderer.payment_id();
   const bool existing = request.kind == core::OutcomeKind::kPaymentExisting;
+  const bool running = renderer.running();
+  Reply reply;
   if (request.kind == core::OutcomeKind::kKeyInFlight) {
-    reply = complete_later(backend, call, *prepared, renderer.payment_id(), at_most, false);
-  } else if (accepted && prepared->keyed && at_most.count() > 0) {
-    reply = complete_later(backend, call, *prepared, renderer.payment_id(), at_most, true);
-  } else if ((accepted || (existing && !prepared->keyed)) && at_most.count() > 0) {
-    const auto payment = wait_for_end(backend, renderer.payment_id(), at_most);
+    reply = answer_in_flight(backend, call, *prepared, id, at_most);
+  } else if (running && keyed && at_most.count() > 0) {
+    reply = answer_claimed(backend, call, *prepared, id, at_most, existing);
+  } else if (running && at_most.count() > 0) {
+    const auto payment = wait_for_end(backend, id, at_most);
+    if (!payment) {
+      return refusal_reply(engine::Verdict::kIndeterminate, call.path);
+    }
     core::Answer answer;
     set_payment_answer(answer, *payment);
     answer.status = existing ? 200 : answer.status;
@@ -178,6 +235,10 @@ Reply Api::create_payment(Backend& backend, const Call& call) {
   } else {
     reply = to_reply(std::move(request.answer));
     reply.replayed = request.kind == core::OutcomeKind::kKeyReplayed;
+    // A stored answer is given as it is: nobody waited for it.
+    if (reply.replayed) {
+      wait.reset();
+    }
   }
   reply.wait_applied = wait;
   return reply;

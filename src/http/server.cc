@@ -91,6 +91,9 @@ Reply library_error(const httplib::Request& request, int status) {
     case 500:
       return problem_reply(Code::kInternalError, {}, raw_path(request));
     default: {
+      if (request.method == "TRACE" || request.method == "CONNECT" || request.method == "PRI") {
+        return Api::no_route(request.method, raw_path(request));
+      }
       Problem problem{
           .code = Code::kMalformedRequest, .detail = {}, .errors = {}, .payment_id = {}};
       problem.status = status;
@@ -104,11 +107,20 @@ bool may_have_body(const httplib::Request& request) {
          request.method == "DELETE";
 }
 
+// Bodies that the library would take apart by itself, by limits of its own.
+bool is_form(const httplib::Request& request) {
+  const std::string type = request.get_header_value("Content-Type");
+  return type.starts_with("multipart/") || type.starts_with("application/x-www-form-urlencoded");
+}
+
 // RFC 9112 section 6.3: where a body ends must be beyond doubt, or two readers of one connection
 // could see different requests. Runs before the body is read.
 httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
                                                 httplib::Response& response) {
   using Response = httplib::Server::HandlerResponse;
+  // Answers are never served in parts, and a Range means nothing to a POST (RFC 9110 section 14.2).
+  // Left in place, the library would cut, or refuse, an answer whose request was carried out.
+  const_cast<httplib::Request&>(request).ranges.clear();
   const auto [coding, coding_end] = request.headers.equal_range("Transfer-Encoding");
   const auto [length, length_end] = request.headers.equal_range("Content-Length");
   const auto codings = std::distance(coding, coding_end);
@@ -123,6 +135,16 @@ httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
                         raw_path(request)),
           response);
     Listener::close_after_answer();
+    response.set_header("Connection", "close");
+    return Response::Handled;
+  }
+  if (may_have_body(request) && (chunked || (plain_length && length->second != "0")) &&
+      (is_form(request) || request.has_header("Content-Encoding"))) {
+    apply(problem_reply(Code::kUnsupportedMediaType,
+                        "the body must be application/json without a Content-Encoding",
+                        raw_path(request)),
+          response);
+    Listener::close_after_answer();  // the body has not been read
     response.set_header("Connection", "close");
     return Response::Handled;
   }
@@ -264,7 +286,11 @@ Result<int> Server::bind() {
 
 void Server::serve() { library_->server.listen_after_bind(); }
 
-void Server::stop() { library_->server.stop(); }
+void Server::stop() {
+  // The library forgets a stop that comes before it listens.
+  library_->server.wait_until_ready();
+  library_->server.stop();
+}
 
 Result<int> probe(const std::string& host, int port, const std::string& path,
                   std::chrono::milliseconds timeout) {

@@ -23,6 +23,11 @@ Errc class_of(int code) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_PANIC:
+    // None of these can follow from what we ask for; they follow from damaged pages.
+    case MDB_BAD_TXN:
+    case MDB_BAD_VALSIZE:
+    case MDB_BAD_DBI:
+    case MDB_CURSOR_FULL:
       return Errc::kCorrupt;
     case MDB_MAP_FULL:
     case ENOSPC:
@@ -100,6 +105,16 @@ Result<void> LmdbEnv::check_length() const {
                                     " bytes and should have " + std::to_string(wanted));
   }
   return {};
+}
+
+std::uint64_t LmdbEnv::free_map_bytes() const {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  if (mdb_env_info(env_, &info) != 0 || mdb_env_stat(env_, &stat) != 0) {
+    return 0;
+  }
+  const std::uint64_t used = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  return info.me_mapsize > used ? info.me_mapsize - used : 0;
 }
 
 void LmdbEnv::close() {

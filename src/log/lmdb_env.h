@@ -35,6 +35,8 @@ class LmdbEnv {
   // for environments in which nothing is ever deleted; elsewhere the last pages may never have been
   // written.
   [[nodiscard]] Result<void> check_length() const;
+  // Bytes of the map that have never been used; 0 when LMDB does not say.
+  [[nodiscard]] std::uint64_t free_map_bytes() const;
   [[nodiscard]] MDB_env* get() const { return env_; }
 
  private:

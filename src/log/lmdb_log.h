@@ -26,6 +26,7 @@ class LmdbLog final : public LogStore {
   [[nodiscard]] core::Seq last_seq() const override {
     return last_.load(std::memory_order_acquire);
   }
+  [[nodiscard]] std::uint64_t free_map_bytes() const { return env_.free_map_bytes(); }
 
  private:
   LmdbLog() = default;

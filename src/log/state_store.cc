@@ -107,6 +107,9 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std
   if (auto opened = store->env_.open(dir, map_size, 16); !opened) {
     return std::unexpected(opened.error());
   }
+  if (auto whole = store->env_.check_length(); !whole) {
+    return std::unexpected(whole.error());
+  }
   auto txn = LmdbTxn::begin(store->env_, LmdbTxn::Mode::kWrite);
   if (!txn) {
     return std::unexpected(txn.error());
@@ -124,13 +127,6 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std
 }
 
 Result<void> StateStore::open_databases(MDB_txn* txn) {
-  const auto open_one = [&](const char* name, MDB_dbi& dbi) -> Result<void> {
-    const int code = mdb_dbi_open(txn, name, MDB_CREATE, &dbi);
-    if (code != 0) {
-      return lmdb_error(code, std::string("cannot open table ") + name + " of the state");
-    }
-    return {};
-  };
   // LMDB would add our tables to whatever the file holds: so look before the first one is made.
   MDB_dbi main = 0;
   MDB_stat stat{};
@@ -138,7 +134,8 @@ Result<void> StateStore::open_databases(MDB_txn* txn) {
   if (code == 0) {
     code = mdb_stat(txn, main, &stat);
   }
-  if (code == 0 && stat.ms_entries > 0) {
+  const bool fresh = code == 0 && stat.ms_entries == 0;
+  if (code == 0 && !fresh) {
     code = mdb_dbi_open(txn, "meta", 0, &meta_);
     if (code == MDB_NOTFOUND || code == MDB_INCOMPATIBLE) {
       return fail(Errc::kForeign, "the file is not a payonce state store");
@@ -147,6 +144,18 @@ Result<void> StateStore::open_databases(MDB_txn* txn) {
   if (code != 0) {
     return lmdb_error(code, "cannot open the state");
   }
+  // Tables are made together, once: one that is missing later has been lost, and an empty one in
+  // its place would say that there never were such rows.
+  const auto open_one = [&](const char* name, MDB_dbi& dbi) -> Result<void> {
+    const int opened = mdb_dbi_open(txn, name, fresh ? MDB_CREATE : 0U, &dbi);
+    if (opened == MDB_NOTFOUND) {
+      return fail(Errc::kCorrupt, std::string("table ") + name + " of the state is lost");
+    }
+    if (opened != 0) {
+      return lmdb_error(opened, std::string("cannot open table ") + name + " of the state");
+    }
+    return {};
+  };
   Result<void> opened = open_one("meta", meta_);
   for (const NamedTable& table : kTables) {
     if (opened) {

@@ -41,6 +41,8 @@ class StateStore {
   // The next checkpoint. Rolled back unless it is committed.
   [[nodiscard]] Result<Update> update();
 
+  [[nodiscard]] std::uint64_t free_map_bytes() const { return env_.free_map_bytes(); }
+
  private:
   StateStore() = default;
   [[nodiscard]] Result<void> open_databases(MDB_txn* txn);

@@ -1,0 +1,139 @@
+// Opening a data directory whose parts are lost, damaged or strange to each other.
+#include "app/store.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "core/machine.h"
+#include "log/codec.h"
+#include "support/temp_dir.h"
+
+namespace payonce::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() { add_account("alice"); }
+
+  Result<Store> open() {
+    auto held = log::DataDir::acquire(data);
+    EXPECT_TRUE(held);
+    return open_store(std::move(*held),
+                      {.path = data, .log_map_size = 1 << 24, .state_map_size = 1 << 24}, 42,
+                      Timestamp{1}, log);
+  }
+
+  // Adds an account to the log, behind what the state holds.
+  void add_account(const std::string& id) {
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    core::Record record;
+    record.seq = store->log->last_seq() + 1;
+    record.at = Timestamp{2};
+    record.kind = core::StreamKind::kAccount;
+    record.stream = id;
+    record.event =
+        core::AccountOpened{.currency = *Currency::find("USD"), .metadata = {}, .system = false};
+    log::Batch batch;
+    log::encode_record(record, store->position.salt, batch.bytes);
+    batch.ends.push_back(batch.bytes.size());
+    ASSERT_TRUE(store->log->append(batch, record.seq - 1));
+  }
+
+  static bool knows(Store& store, const std::string& id) {
+    auto snapshot = store.state->snapshot();
+    core::Account account;
+    return snapshot && snapshot->load(id, account);
+  }
+
+  const testing_support::TempDir dir;
+  const std::string data = dir.path() + "/data";
+  observe::Logger log{observe::Level::kError};
+};
+
+TEST_F(StoreTest, Opening_FoldsWhatTheStateLacks) {
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ(store->folded, 1U);
+  EXPECT_TRUE(knows(*store, "alice"));
+}
+
+TEST_F(StoreTest, LostState_IsFoldedAnew) {
+  ASSERT_TRUE(open());
+  fs::remove_all(data + "/state");
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ(store->folded, 2U);
+  EXPECT_TRUE(knows(*store, "alice"));
+}
+
+TEST_F(StoreTest, CutState_IsRebuilt) {
+  ASSERT_TRUE(open());
+  fs::resize_file(data + "/state/data.mdb", 3 * 4096);
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_TRUE(knows(*store, "alice"));
+}
+
+TEST_F(StoreTest, DistrustedState_IsRebuiltOnce) {
+  ASSERT_TRUE(open());
+  distrust_state(data);
+  {
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    EXPECT_EQ(store->folded, 2U);
+  }
+  auto again = open();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->folded, 0U);
+}
+
+TEST_F(StoreTest, LostLogBesideAState_IsRefusedAndTouchesNothing) {
+  ASSERT_TRUE(open());
+  const auto state_size = fs::file_size(data + "/state/data.mdb");
+  for (const bool emptied : {false, true}) {
+    fs::remove_all(data + "/log");
+    if (emptied) {
+      fs::create_directory(data + "/log");
+      std::ofstream(data + "/log/data.mdb").close();
+    }
+    const auto store = open();
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, Errc::kCorrupt);
+    EXPECT_NE(store.error().message.find(data + "/log"), std::string::npos);
+    EXPECT_EQ(fs::file_size(data + "/state/data.mdb"), state_size);
+  }
+}
+
+TEST_F(StoreTest, DamagedLog_IsRefusedAndTheStateIsKept) {
+  ASSERT_TRUE(open());
+  add_account("bob");
+  // "bob" stands in the log only, in the one entry that the state lacks.
+  std::string bytes;
+  {
+    std::ifstream in(data + "/log/data.mdb", std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  for (std::size_t at = bytes.find("bob"); at != std::string::npos;
+       at = bytes.find("bob", at + 1)) {
+    bytes[at] = 'r';
+  }
+  std::ofstream(data + "/log/data.mdb", std::ios::binary) << bytes;
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, Errc::kCorrupt);
+  EXPECT_NE(store.error().message.find("log entry 3"), std::string::npos);
+  EXPECT_NE(store.error().message.find(data), std::string::npos);
+  EXPECT_FALSE(fs::exists(data + "/state.new"));
+  std::ifstream state(data + "/state/data.mdb", std::ios::binary);
+  const std::string kept((std::istreambuf_iterator<char>(state)), {});
+  EXPECT_NE(kept.find("alice"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace payonce::app
