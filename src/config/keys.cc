@@ -67,7 +67,8 @@ static_assert(static_cast<std::size_t>(NotifyKind::kLog) + 1 == kNotifyKinds.siz
 constexpr std::array kSections{
     Section{"server", "The HTTP server."},
     Section{"storage", "The data directory: the log of events and the state folded from it."},
-    Section{"engine", "Decides and commits, in whichever thread is free: bounds of its inbox and batches."},
+    Section{"engine",
+            "Decides and commits, in whichever thread is free: bounds of its inbox and batches."},
     Section{"gateway", "The payment gateway."},
     Section{"gateway.retry", "Attempts at one gateway call, all under the same gateway key."},
     Section{"notify", "Notifications about finished payments."},
