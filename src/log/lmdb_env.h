@@ -31,9 +31,9 @@ class LmdbEnv {
   [[nodiscard]] Result<void> open(const std::string& dir, std::uint64_t map_size,
                                   unsigned databases);
   void close();
-  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Only
-  // for environments in which nothing is ever deleted; elsewhere the last pages may never have been
-  // written.
+  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Where
+  // things are deleted, LMDB may leave its last pages unwritten, so a false alarm is possible; it
+  // costs the state store a rebuild, and cannot happen to the log.
   [[nodiscard]] Result<void> check_length() const;
   // Bytes of the map that have never been used; 0 when LMDB does not say.
   [[nodiscard]] std::uint64_t free_map_bytes() const;

@@ -27,7 +27,7 @@ class Dumper {
     field(name, std::to_string(value));
   }
   template <class T>
-    requires std::is_enum_v<T>
+  requires std::is_enum_v<T>
   void operator()(std::string_view field_name, T value) {
     // Named by what the enum's own namespace says.
     field(field_name, name(value));
@@ -55,7 +55,7 @@ class Dumper {
     field(name, format_amount(value, Currency()));
   }
   template <class Struct>
-    requires requires(Dumper& d, const Struct& s) { Struct::fields(d, s); }
+  requires requires(Dumper& d, const Struct& s) { Struct::fields(d, s); }
   void operator()(std::string_view name, const Struct& value) {
     field(name, "{");
     Struct::fields(*this, value);
@@ -72,7 +72,7 @@ class Dumper {
 };
 
 template <class Struct>
-  requires requires(Dumper& d, const Struct& s) { Struct::fields(d, s); }
+requires requires(Dumper& d, const Struct& s) { Struct::fields(d, s); }
 [[nodiscard]] std::string dump(const Struct& value) {
   Dumper dumper;
   Struct::fields(dumper, value);
@@ -104,7 +104,8 @@ template <class Struct>
            std::string(send->amount.currency.code()) + " " + std::string(name(send->status)) + " " +
            std::string(name(send->failure));
   }
-  return "workflow_ended " + std::get<core::WorkflowEnded>(effect).id;
+  const auto& ended = std::get<core::WorkflowEnded>(effect);
+  return "workflow_ended " + std::string(name(ended.kind)) + " " + ended.id;
 }
 
 template <class T>

@@ -111,9 +111,9 @@ class World {
   core::Machine machine{state.rows, {.last_seq = 1, .last_time = kStart, .salt = kSalt}};
   Timestamp now = kStart;
   KindRenderer renderer;
-  core::Answer answer;             // of the last command
-  std::vector<core::Record> log;   // everything ever added
-  core::Produced added;            // by the last command
+  core::Answer answer;            // of the last command
+  std::vector<core::Record> log;  // everything ever added
+  core::Produced added;           // by the last command
 
   World() {
     core::Record first;
@@ -148,8 +148,7 @@ class World {
   }
   // The command that pay() hands in; `rules` are what new payments are born with.
   core::PaymentRules rules;
-  [[nodiscard]] core::CreatePayment payment(std::string id, std::string user,
-                                            Money amount) const {
+  [[nodiscard]] core::CreatePayment payment(std::string id, std::string user, Money amount) const {
     return core::CreatePayment{.id = std::move(id),
                                .content = {.user_id = std::move(user),
                                            .amount = amount,

@@ -16,13 +16,13 @@ namespace study {
 inline constexpr std::size_t kEnvelopeSize = 9;
 
 inline std::uint64_t checksum(payonce::core::Seq seq, std::string_view body) {
-  return XXH3_64bits_withSeed(body.data(), body.size(), payonce::mix64(kSalt ^ payonce::mix64(seq)));
+  return XXH3_64bits_withSeed(body.data(), body.size(),
+                              payonce::mix64(kSalt ^ payonce::mix64(seq)));
 }
 
 // Fills the envelope in front of the body that starts at `start` + kEnvelopeSize.
 inline void seal(payonce::core::Seq seq, std::string& out, std::size_t start) {
-  const std::uint64_t sum =
-      checksum(seq, std::string_view(out).substr(start + kEnvelopeSize));
+  const std::uint64_t sum = checksum(seq, std::string_view(out).substr(start + kEnvelopeSize));
   out[start] = 1;
   std::memcpy(out.data() + start + 1, &sum, sizeof sum);
 }

@@ -15,9 +15,9 @@ using Builder = flatbuffers::FlatBufferBuilder;
 
 fb::Money money_of(const payonce::Money& from) {
   const std::string_view code = from.currency.code();
-  return {from.minor, fb::Currency(static_cast<std::uint8_t>(code[0]),
-                                   static_cast<std::uint8_t>(code[1]),
-                                   static_cast<std::uint8_t>(code[2]))};
+  return {from.minor,
+          fb::Currency(static_cast<std::uint8_t>(code[0]), static_cast<std::uint8_t>(code[1]),
+                       static_cast<std::uint8_t>(code[2]))};
 }
 
 bool get_money(const fb::Money* from, payonce::Money& to) {
@@ -74,8 +74,7 @@ struct Build {
     const auto description = b.CreateString(from.content.description);
     const auto metadata = b.CreateString(from.content.metadata);
     const fb::Money money = money_of(from.content.amount);
-    const auto content =
-        fb::CreatePaymentContent(b, user, &money, method, description, metadata);
+    const auto content = fb::CreatePaymentContent(b, user, &money, method, description, metadata);
     const auto gateway = policy(b, from.rules.gateway_retry);
     const auto notify = policy(b, from.rules.notify_retry);
     const auto rules = fb::CreatePaymentRules(b, from.rules.version, gateway, notify);
@@ -199,10 +198,9 @@ class FlatBuffers final : public Format {
     builder_.Clear();  // keeps its memory, as one would
     const auto stream = builder_.CreateString(record.stream);
     const Built event = std::visit(Build{builder_}, record.event);
-    builder_.Finish(fb::CreateRecord(builder_, record.at.us,
-                                     static_cast<std::uint8_t>(record.kind), stream,
-                                     record.previous == 0 ? 0 : record.seq - record.previous,
-                                     event.type, event.offset));
+    builder_.Finish(fb::CreateRecord(
+        builder_, record.at.us, static_cast<std::uint8_t>(record.kind), stream,
+        record.previous == 0 ? 0 : record.seq - record.previous, event.type, event.offset));
     const std::size_t start = out.size();
     out.append(kEnvelopeSize, '\0');
     out.append(reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize());

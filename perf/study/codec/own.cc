@@ -9,8 +9,7 @@ class Own final : public Format {
   void encode(const payonce::core::Record& record, std::string& out) override {
     payonce::log::encode_record(record, kSalt, out);
   }
-  bool decode(payonce::core::Seq seq, std::string_view entry,
-              payonce::core::Record& out) override {
+  bool decode(payonce::core::Seq seq, std::string_view entry, payonce::core::Record& out) override {
     auto decoded = payonce::log::decode_record(seq, entry, kSalt);
     if (decoded) {
       out = std::move(*decoded);

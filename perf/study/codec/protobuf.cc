@@ -111,8 +111,7 @@ class Protobuf final : public Format {
  private:
   bool parse(core::Seq seq, std::string_view entry) {
     const std::string_view body = open_envelope(seq, entry);
-    return !body.empty() &&
-           message_.ParseFromArray(body.data(), static_cast<int>(body.size()));
+    return !body.empty() && message_.ParseFromArray(body.data(), static_cast<int>(body.size()));
   }
 
   bool get_event(core::Event& out) const {

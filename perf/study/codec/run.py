@@ -36,9 +36,12 @@ def machine():
     return f"{model}, Linux {platform.release()}, {compiler.stdout.splitlines()[0]}"
 
 
-def cell(samples):
-    """Median (least–most) of all runs."""
-    return f"{statistics.median(samples):.0f} ({min(samples):.0f}–{max(samples):.0f})"
+def cell(samples, own):
+    """Median (least–most) of all runs, and the median of the ratios to the own layout."""
+    text = f"{statistics.median(samples):.0f} ({min(samples):.0f}–{max(samples):.0f})"
+    if samples is own:
+        return text
+    return text + f" ×{statistics.median(a / b for a, b in zip(samples, own)):.2f}"
 
 
 def main():
@@ -58,7 +61,7 @@ def main():
             samples[name, event, what].append(float(value))
             if event not in events:
                 events.append(event)
-    print(f"{machine()}; {arguments.runs} runs: median (least–most)\n")
+    print(f"{machine()}; {arguments.runs} runs: median (least–most) ×ratio to own\n")
     titles = {"bytes": "bytes per entry", "encode": "encode, ns",
               "decode": "decode to the machine's struct, ns",
               "native": "decode to the format's own view, ns"}
@@ -66,9 +69,9 @@ def main():
         print(f"| {title} | " + " | ".join(FORMATS) + " |")
         print("|---|" + "---:|" * len(FORMATS))
         for event in events:
-            print(f"| {event} | " +
-                  " | ".join(cell(samples[name, event, what]) if what != "bytes" else
-                             f"{samples[name, event, what][0]:.0f}" for name in FORMATS) + " |")
+            rows = [samples[name, event, what] for name in FORMATS]
+            cells = [f"{row[0]:.0f}" if what == "bytes" else cell(row, rows[0]) for row in rows]
+            print(f"| {event} | " + " | ".join(cells) + " |")
         print()
     none = stripped_size(arguments.build, "size_none")
     print("static executable, stripped, beyond one without any format:")

@@ -78,8 +78,9 @@ TEST(MockGateway, Journal_TakesAKeyOnceAcrossARestart) {
   EXPECT_EQ(again.charge(call("a", "pm_ok", 2)).reply, core::GatewayReply::kConfirmed);
   const auto lines = lines_of(path);
   ASSERT_EQ(lines.size(), 3U);
-  EXPECT_EQ(lines[0],
-            R"({"key":"a","amount":"10.50","currency":"USD","attempt":1,"outcome":"confirmed","repeat":false})");
+  EXPECT_EQ(
+      lines[0],
+      R"({"key":"a","amount":"10.50","currency":"USD","attempt":1,"outcome":"confirmed","repeat":false})");
   EXPECT_NE(lines[1].find(R"("outcome":"declined","repeat":false)"), std::string::npos);
   EXPECT_NE(lines[2].find(R"("attempt":2,"outcome":"confirmed","repeat":true)"), std::string::npos);
 }

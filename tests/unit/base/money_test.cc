@@ -62,8 +62,8 @@ TEST(Currency, CodesWithoutMinorUnit_AreNotMoney) {
 }
 
 TEST(Currency, AnythingElse_IsUnknown) {
-  for (const std::string code : {"", "U", "US", "usd", "Usd", "USDX", "USD ", " USD", "ZZZ", "000",
-                                 "\xff\xff\xff"}) {
+  for (const std::string code :
+       {"", "U", "US", "usd", "Usd", "USDX", "USD ", " USD", "ZZZ", "000", "\xff\xff\xff"}) {
     EXPECT_FALSE(Currency::find(code)) << code;
   }
   EXPECT_FALSE(Currency::find(std::string_view("USD\0", 4)));
@@ -109,9 +109,9 @@ TEST(ParseAmount, MoreDigitsThanTheCurrency_AreRefused) {
 
 TEST(ParseAmount, AnythingButADecimal_IsRefused) {
   for (const std::string text :
-       {"",     " ",   "-1",   "+1",   "1e3",  "1E3",  "0x10", "01",    "00",  "00.5", ".5",
-        "5.",   ".",   "1.2.3", "1,5", "1 000", " 1",  "1 ",   "1.5 ",  "NaN", "inf",  "1.-5",
-        "1.5x", "١",   "-0",   "1_0",  "1'0",  "$1",   "1.+5", "--1",   "1..2"}) {
+       {"",     " ", "-1",    "+1",  "1e3",   "1E3", "0x10", "01",   "00",  "00.5", ".5",
+        "5.",   ".", "1.2.3", "1,5", "1 000", " 1",  "1 ",   "1.5 ", "NaN", "inf",  "1.-5",
+        "1.5x", "١", "-0",    "1_0", "1'0",   "$1",  "1.+5", "--1",  "1..2"}) {
     EXPECT_EQ(error_of(text, "USD"), AmountError::kSyntax) << text;
   }
   EXPECT_EQ(error_of(std::string_view("1\0", 2), "USD"), AmountError::kSyntax);

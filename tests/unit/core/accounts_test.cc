@@ -36,8 +36,7 @@ TEST(OpenAccount, WithoutBalance_IsOneEventAndAnEmptyAccount) {
 TEST(OpenAccount, WithBalance_IsFundedByATransfer) {
   World world;
   world.open("alice", 500);
-  EXPECT_THAT(world.events(),
-              ElementsAre("account_opened", "account_opened", "funds_transferred"));
+  EXPECT_THAT(world.events(), ElementsAre("account_opened", "account_opened", "funds_transferred"));
   EXPECT_EQ(world.account("alice").posted, 500);
   EXPECT_EQ(world.account("sys:funding:USD").posted, -500);
   EXPECT_TRUE(world.account("sys:funding:USD").system);
@@ -51,8 +50,7 @@ TEST(OpenAccount, FundingAccount_IsOpenedOncePerCurrency) {
   world.open("bob", 500);
   EXPECT_THAT(world.events(), ElementsAre("account_opened", "funds_transferred"));
   world.open("carol", 500, "EUR");
-  EXPECT_THAT(world.events(),
-              ElementsAre("account_opened", "account_opened", "funds_transferred"));
+  EXPECT_THAT(world.events(), ElementsAre("account_opened", "account_opened", "funds_transferred"));
   EXPECT_EQ(world.account("sys:funding:USD").posted, -1000);
   EXPECT_EQ(world.account("sys:funding:EUR").posted, -500);
 }
@@ -121,8 +119,8 @@ TEST(Deposit, Transfer_IsShownWithItsReference) {
   World world;
   world.open("alice");
   world.now = kStart + Duration::seconds(5);
-  const Outcome outcome = world.handle(
-      Deposit{.account_id = "alice", .amount = "1.00", .reference = "invoice 7"});
+  const Outcome outcome =
+      world.handle(Deposit{.account_id = "alice", .amount = "1.00", .reference = "invoice 7"});
   ASSERT_NE(outcome.transfer, nullptr);
   EXPECT_TRUE(outcome.transfer->id.starts_with("tr_"));
   EXPECT_TRUE(outcome.transfer->workflow_id.starts_with("dep_"));

@@ -64,7 +64,8 @@ class HoldsTest : public testing::Test {
                            .amount = amount});
   }
   bool post(Money amount, std::string step = "hold") {
-    return apply(StreamKind::kPayment, "pay", HoldPosted{.step = std::move(step), .amount = amount});
+    return apply(StreamKind::kPayment, "pay",
+                 HoldPosted{.step = std::move(step), .amount = amount});
   }
   bool void_hold(std::string step = "hold") {
     return apply(StreamKind::kPayment, "pay", HoldVoided{.step = std::move(step)});

@@ -112,8 +112,7 @@ TEST_F(KeysTest, ExpiredKey_MayBeUsedForAnything) {
 TEST_F(KeysTest, RefusedPayment_IsKeptToo) {
   const CreatePayment payment = world.payment("", "alice", usd(5000));
   EXPECT_EQ(handle(payment).kind, OutcomeKind::kPaymentRefused);
-  EXPECT_THAT(world.events(),
-              ElementsAre("payment_created", "payment_refused", "answer_recorded"));
+  EXPECT_THAT(world.events(), ElementsAre("payment_created", "payment_refused", "answer_recorded"));
   world.deposit("alice", "1000");
   EXPECT_EQ(handle(payment).kind, OutcomeKind::kKeyReplayed);
 }
@@ -141,9 +140,8 @@ TEST_F(KeysTest, WhatRecordedNothing_IsNotKept) {
                   OutcomeKind::kAccountNotFound);
   expect_not_kept(Deposit{.account_id = "alice", .amount = "0", .reference = {}},
                   OutcomeKind::kInvalidAmount);
-  expect_not_kept(
-      Deposit{.account_id = "alice", .amount = "92233720368547758.07", .reference = {}},
-      OutcomeKind::kBalanceOverflow);
+  expect_not_kept(Deposit{.account_id = "alice", .amount = "92233720368547758.07", .reference = {}},
+                  OutcomeKind::kBalanceOverflow);
   expect_not_kept(world.payment("pay_1", "alice", usd(2)), OutcomeKind::kPaymentExists);
   // And then the key is still free.
   EXPECT_EQ(handle(deposit()).kind, OutcomeKind::kDeposited);
@@ -164,6 +162,36 @@ TEST_F(KeysTest, AnswerLater_ClaimsTheKeyForThePayment) {
 TEST_F(KeysTest, AnswerLater_OfARefusedPayment_IsKeptAtOnce) {
   handle(world.payment("pay_1", "alice", usd(5000)), keyed(true));
   EXPECT_EQ(key()->state, KeyState::kCompleted);
+}
+
+// The answer is that of the end, whoever made the payment.
+TEST_F(KeysTest, AnswerLater_OfAnExistingPayment_ClaimsTheKeyAsLongAsItRuns) {
+  const CreatePayment payment = world.payment("pay_1", "alice", usd(300));
+  world.handle(payment);
+  EXPECT_EQ(handle(payment, keyed(true)).kind, OutcomeKind::kPaymentExisting);
+  EXPECT_THAT(world.events(), ElementsAre("key_claimed"));
+  EXPECT_EQ(key()->state, KeyState::kProcessing);
+  EXPECT_EQ(key()->workflow_id, "pay_1");
+}
+
+TEST_F(KeysTest, AnswerLater_OfAnExistingPaymentThatHasEnded_IsKeptAtOnce) {
+  const CreatePayment payment = world.payment("pay_1", "alice", usd(300));
+  world.handle(payment);
+  world.gateway("pay_1", 1, GatewayReply::kConfirmed);
+  EXPECT_EQ(handle(payment, keyed(true)).kind, OutcomeKind::kPaymentExisting);
+  EXPECT_THAT(world.events(), ElementsAre("answer_recorded"));
+  EXPECT_EQ(key()->state, KeyState::kCompleted);
+}
+
+TEST_F(KeysTest, Completion_WakesThoseWhoWaitForTheKey) {
+  handle(world.payment("pay_1", "alice", usd(300)), keyed(true));
+  world.handle(CompleteKey{.key = "key", .answer = {}});
+  ASSERT_EQ(world.added.effects.size(), 1U);
+  const auto& ended = std::get<WorkflowEnded>(world.added.effects[0]);
+  EXPECT_EQ(ended.kind, StreamKind::kIdempotency);
+  EXPECT_EQ(ended.id, "key");
+  world.handle(CompleteKey{.key = "key", .answer = {}});
+  EXPECT_THAT(world.added.effects, IsEmpty());
 }
 
 TEST_F(KeysTest, ClaimedKey_IsInFlightForTheSamePayloadAndReusedForAnother) {
@@ -267,10 +295,10 @@ TEST_F(KeysTest, RequestWithoutKey_RecordsNoAnswer) {
 TEST(KeepsAnswer, OnlyOfWhatWasRecorded) {
   for (int i = 0; i <= static_cast<int>(OutcomeKind::kKeyCompleted); ++i) {
     const auto kind = static_cast<OutcomeKind>(i);
-    const bool recorded =
-        kind == OutcomeKind::kAccountOpened || kind == OutcomeKind::kDeposited ||
-        kind == OutcomeKind::kPaymentAccepted || kind == OutcomeKind::kPaymentRefused ||
-        kind == OutcomeKind::kPaymentExisting;
+    const bool recorded = kind == OutcomeKind::kAccountOpened || kind == OutcomeKind::kDeposited ||
+                          kind == OutcomeKind::kPaymentAccepted ||
+                          kind == OutcomeKind::kPaymentRefused ||
+                          kind == OutcomeKind::kPaymentExisting;
     EXPECT_EQ(keeps_answer(kind), recorded) << i;
   }
 }

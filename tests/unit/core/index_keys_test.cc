@@ -16,8 +16,9 @@ using testing_support::for_each_seed;
 using testing_support::Random;
 
 TEST(IndexKey, BigEndian_IsReadBack) {
-  for (const std::uint64_t value : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0x0102030405060708},
-                                    std::numeric_limits<std::uint64_t>::max()}) {
+  for (const std::uint64_t value :
+       {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0x0102030405060708},
+        std::numeric_limits<std::uint64_t>::max()}) {
     std::string bytes;
     append_big_endian(bytes, value);
     EXPECT_EQ(bytes.size(), 8U);

@@ -86,8 +86,9 @@ TEST(Machine, WithoutRenderer_AnswerIsLeftAlone) {
   Answer answer{.status = 7, .location = "l", .body = "b"};
   Produced out;
   world.machine.handle(
-      Input{OpenAccount{.id = "alice", .currency = testing_support::currency("USD"), .metadata = {}},
-            std::nullopt},
+      Input{
+          OpenAccount{.id = "alice", .currency = testing_support::currency("USD"), .metadata = {}},
+          std::nullopt},
       kStart, nullptr, answer, out);
   EXPECT_EQ(answer.status, 7U);
   EXPECT_EQ(answer.body, "b");

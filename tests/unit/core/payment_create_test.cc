@@ -117,8 +117,7 @@ TEST(CreatePayment, MoreThanIsAvailable_IsRefused) {
   world.pay("pay_1", "alice", usd(600));
   const Outcome outcome = world.pay("pay_2", "alice", usd(401));
   expect_refused(world, outcome, FailureCode::kInsufficientFunds);
-  EXPECT_EQ(outcome.payment->failure_message,
-            "insufficient funds: available 4.00, payment 4.01");
+  EXPECT_EQ(outcome.payment->failure_message, "insufficient funds: available 4.00, payment 4.01");
   EXPECT_EQ(world.account("alice").available(), 400);
 }
 
@@ -212,10 +211,8 @@ TEST(PaymentIndexes, ByTimeUserAndStatus_AndWakeups) {
   world.pay("pay_a", "alice", usd(1));
   world.pay("pay_refused", "alice", usd(5000));
   const auto& indexes = world.state.indexes;
-  EXPECT_THAT(indexes.values(Index::kPaymentsByTime),
-              ElementsAre("pay_b", "pay_a", "pay_refused"));
-  EXPECT_THAT(indexes.values(Index::kPaymentsByUser),
-              ElementsAre("pay_a", "pay_refused", "pay_b"));
+  EXPECT_THAT(indexes.values(Index::kPaymentsByTime), ElementsAre("pay_b", "pay_a", "pay_refused"));
+  EXPECT_THAT(indexes.values(Index::kPaymentsByUser), ElementsAre("pay_a", "pay_refused", "pay_b"));
   EXPECT_THAT(indexes.values(Index::kPaymentsByStatus),
               ElementsAre("pay_b", "pay_a", "pay_refused"));
   EXPECT_THAT(indexes.keys(Index::kWakeups), ElementsAre("pay_a", "pay_b"));

@@ -44,8 +44,7 @@ class SagaTest : public testing::Test {
 TEST_F(SagaTest, Confirmed_PostsTheHoldAndSucceeds) {
   const Outcome outcome = world.gateway("pay_1", 1, GatewayReply::kConfirmed, "gw_77");
   EXPECT_EQ(outcome.kind, OutcomeKind::kResultApplied);
-  EXPECT_THAT(world.events(),
-              ElementsAre("gateway_confirmed", "hold_posted", "payment_succeeded"));
+  EXPECT_THAT(world.events(), ElementsAre("gateway_confirmed", "hold_posted", "payment_succeeded"));
   EXPECT_EQ(payment().status, PaymentStatus::kSuccess);
   EXPECT_EQ(payment().step, PaymentStep::kNotify);
   EXPECT_EQ(payment().gateway, GatewayState::kConfirmed);
@@ -139,8 +138,7 @@ TEST_F(SagaTest, AttemptsExhausted_FailAsGatewayUnavailable) {
   EXPECT_THAT(world.events(), ElementsAre("gateway_exhausted", "hold_voided", "payment_failed"));
   EXPECT_EQ(payment().status, PaymentStatus::kFail);
   EXPECT_EQ(payment().failure, FailureCode::kGatewayUnavailable);
-  EXPECT_EQ(payment().failure_message,
-            "the gateway did not answer after 3 attempts: still down");
+  EXPECT_EQ(payment().failure_message, "the gateway did not answer after 3 attempts: still down");
   EXPECT_EQ(payment().gateway, GatewayState::kUnavailable);
   EXPECT_EQ(payment().gateway_attempts, 3U);
   EXPECT_EQ(payment().compensation, CompensationState::kCompleted);
@@ -155,8 +153,8 @@ TEST_F(SagaTest, RulesOfBirth_DecideAboutRetriesLater) {
 
 TEST_F(SagaTest, ResultOfAnotherAttempt_IsStale) {
   for (const std::uint32_t attempt : {0U, 2U, 3U, 4'294'967'295U}) {
-    for (const GatewayReply reply : {GatewayReply::kConfirmed, GatewayReply::kDeclined,
-                                     GatewayReply::kTemporaryFailure}) {
+    for (const GatewayReply reply :
+         {GatewayReply::kConfirmed, GatewayReply::kDeclined, GatewayReply::kTemporaryFailure}) {
       expect_stale(world.gateway("pay_1", attempt, reply));
     }
   }

@@ -1,5 +1,6 @@
 // Random sequences of commands: what holds for the ledger, the payments and the keys whatever
-// happens, that the rows are a fold of the records, and that the same commands give the same events.
+// happens, that the rows are a fold of the records, and that the same commands give the same
+// events.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -295,7 +296,8 @@ TEST(RandomCommands, EndedPayment_NeverChangesItsMoneyOrStatusAgain) {
     std::map<std::string, std::string> ended;
     for (const Step& step : random_steps(random, 200)) {
       trial.take(step);
-      trial.state.rows.payments.for_each_changed([&](const std::string& id, const Payment& payment) {
+      trial.state.rows.payments.for_each_changed([&](const std::string& id,
+                                                     const Payment& payment) {
         if (!terminal(payment.status)) {
           ASSERT_EQ(ended.count(id), 0U);
           return;
@@ -313,14 +315,18 @@ TEST(RandomCommands, EndedPayment_NeverChangesItsMoneyOrStatusAgain) {
 // A checkpoint: rows that were folded up to some event, as a store would hold them.
 class FoldedSource final : public RowSource {
  public:
-  bool load(std::string_view key, Account& out) override { return copy(state.rows.accounts, key, out); }
+  bool load(std::string_view key, Account& out) override {
+    return copy(state.rows.accounts, key, out);
+  }
   bool load(std::string_view key, Transfer& out) override {
     return copy(state.rows.transfers, key, out);
   }
   bool load(std::string_view key, Payment& out) override {
     return copy(state.rows.payments, key, out);
   }
-  bool load(std::string_view key, KeyRecord& out) override { return copy(state.rows.keys, key, out); }
+  bool load(std::string_view key, KeyRecord& out) override {
+    return copy(state.rows.keys, key, out);
+  }
 
   Folded state;
 

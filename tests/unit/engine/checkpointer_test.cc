@@ -129,13 +129,12 @@ TEST_F(CheckpointerTest, LowStorage_IsPassedToTheEngine) {
   CheckpointPolicy policy = kOnlyOnDemand;
   policy.interval = std::chrono::milliseconds(1);
   start(policy, [&] { return low.load(); });
-  EXPECT_TRUE(eventually([&] {
-    return world.execute(EngineWorld::open_account("x")) == Verdict::kStorageFull;
-  }));
+  EXPECT_TRUE(eventually(
+      [&] { return world.execute(EngineWorld::open_account("x")) == Verdict::kStorageFull; }));
   low = false;
-  EXPECT_TRUE(eventually([&] {
-    return world.execute(EngineWorld::open_account("y")) == Verdict::kDone;
-  }));
+  EXPECT_TRUE(
+      eventually([&] { return world.execute(EngineWorld::open_account("y")) == Verdict::kDone; }));
+  checkpointer->stop();  // it asks for `low`
 }
 
 TEST_F(CheckpointerTest, FailedEngine_MakesNoCheckpoint) {

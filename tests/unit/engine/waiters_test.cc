@@ -4,7 +4,11 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <thread>
+#include <vector>
+
+#include "base/ids.h"
 
 namespace payonce::engine {
 namespace {
@@ -34,6 +38,20 @@ TEST(Waiters, EndOfAnotherWorkflow_WakesNobody) {
   waiters.notify("pay_");
   EXPECT_FALSE(registration.wait(milliseconds(0)));
 }
+
+TEST(Waiters, WhoWaitsForTwo_IsWokenByWhicheverComesFirst) {
+  Waiters waiters;
+  for (const std::string& first : {std::string("pay_1"), Waiters::key_id("k")}) {
+    Registration registration(waiters, std::vector<std::string>{"pay_1", Waiters::key_id("k")});
+    waiters.notify(first);
+    EXPECT_TRUE(registration.wait(hours(1)));
+  }
+  // And leaves nothing behind.
+  waiters.notify("pay_1");
+  waiters.notify(Waiters::key_id("k"));
+}
+
+TEST(Waiters, NameOfAKey_IsNoIdOfAWorkflow) { EXPECT_FALSE(valid_id(Waiters::key_id("pay_1"))); }
 
 TEST(Waiters, TimeIsUp_IsNoEnd) {
   Waiters waiters;

@@ -54,8 +54,9 @@ TEST(Fields, Amount_IsReadFromNumberAndString) {
 }
 
 TEST(Fields, Amount_OfAnyOtherForm_IsInvalid) {
-  for (const char* amount : {"0", "0.00", "-1", "1e2", "10.001", "99999999999999999999", "\"\"",
-                             "\" 1\"", "\"NaN\"", "null", "true", "[]", "{}", "\"1,5\"", "\"01\""}) {
+  for (const char* amount :
+       {"0", "0.00", "-1", "1e2", "10.001", "99999999999999999999", "\"\"", "\" 1\"", "\"NaN\"",
+        "null", "true", "[]", "{}", "\"1,5\"", "\"01\""}) {
     const Value value = body(std::string(R"({"amount":)") + amount + "}");
     Fields fields(value);
     EXPECT_EQ(fields.amount("amount", Need::kRequired, usd()), 0) << amount;

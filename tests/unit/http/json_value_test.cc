@@ -35,10 +35,26 @@ TEST(JsonValue, MalformedNumbers_AreRefused) {
 }
 
 TEST(JsonValue, MalformedText_IsRefused) {
-  for (const char* text :
-       {"", " ", "{", "}", "[", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "'a'",
-        "{\"a\":1 \"b\":2}", "\"a", "tru", "nul", "{\"a\":\"\\x\"}", "{\"a\":\"\n\"}",
-        "{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "// c\n1"}) {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "}",
+                           "[",
+                           "[1,]",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "{\"a\":1,}",
+                           "{a:1}",
+                           "'a'",
+                           "{\"a\":1 \"b\":2}",
+                           "\"a",
+                           "tru",
+                           "nul",
+                           "{\"a\":\"\\x\"}",
+                           "{\"a\":\"\n\"}",
+                           "{\"a\":\"\xff\"}",
+                           "{\"a\":\"\\ud800\"}",
+                           "// c\n1"}) {
     EXPECT_TRUE(refused(text)) << text;
   }
 }

@@ -123,9 +123,8 @@ void expect_same(StateStore& state, const testing_support::Folded& folded, Times
     });
   }
   auto expected = folded.indexes.entries;
-  std::erase_if(expected, [](const auto& entry) {
-    return entry.first.first == core::Index::kKeysByExpiry;
-  });
+  std::erase_if(expected,
+                [](const auto& entry) { return entry.first.first == core::Index::kKeysByExpiry; });
   EXPECT_EQ(stored, expected);
   EXPECT_FALSE(view->error());
 }

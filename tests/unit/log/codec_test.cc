@@ -282,10 +282,8 @@ TEST(NewerRecord, UnknownNumberOfAnEnum_IsRefusedAsNewer) {
     return std::string{'\x25', '\0', '\x02', '\x01', 'p', '\0', code, '\0'};  // payment_failed
   };
   EXPECT_TRUE(decode_record(7, sealed(7, with_code('\x07')), kSampleSalt));
-  EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x08')), kSampleSalt)),
-            Errc::kVersion);
-  EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x7f')), kSampleSalt)),
-            Errc::kVersion);
+  EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x08')), kSampleSalt)), Errc::kVersion);
+  EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x7f')), kSampleSalt)), Errc::kVersion);
 }
 
 TEST(NewerRecord, UnknownKindOfStream_IsRefusedAsNewer) {

@@ -86,11 +86,10 @@ TEST(LogFormatPage, TableOfEvents_IsWhatTheCodecWalks) {
 
 TEST(LogFormatPage, TableOfNestedStructs_IsWhatTheCodecWalks) {
   const std::string text = page();
-  for (const std::string& row :
-       {"| payment content | " + fields_of<core::PaymentContent>() + " |",
-        "| payment rules | " + fields_of<core::PaymentRules>() + " |",
-        "| retry policy | " + fields_of<core::RetryPolicy>() + " |",
-        "| answer | " + fields_of<core::Answer>() + " |"}) {
+  for (const std::string& row : {"| payment content | " + fields_of<core::PaymentContent>() + " |",
+                                 "| payment rules | " + fields_of<core::PaymentRules>() + " |",
+                                 "| retry policy | " + fields_of<core::RetryPolicy>() + " |",
+                                 "| answer | " + fields_of<core::Answer>() + " |"}) {
     EXPECT_NE(text.find("\n" + row + "\n"), std::string::npos) << row;
   }
 }

@@ -39,15 +39,13 @@ class SampleHistory {
                                       .reference = "invoice 7 \xe2\x82\xac"});
     account("sys:gateway:USD", AccountOpened{.currency = usd, .metadata = {}, .system = true});
     start("ok", 2'550);
-    payment("ok", GatewayRetryScheduled{.attempt = 1,
-                                        .error = "connection refused",
-                                        .not_before = at(1'000'000)});
+    payment("ok", GatewayRetryScheduled{
+                      .attempt = 1, .error = "connection refused", .not_before = at(1'000'000)});
     payment("ok", GatewayConfirmed{.attempt = 2, .reference = "gw_42"});
     payment("ok", HoldPosted{.step = "hold", .amount = {2'550, usd}});
     payment("ok", PaymentSucceeded{});
-    payment("ok", NotificationRetryScheduled{.attempt = 1,
-                                             .error = "timeout",
-                                             .not_before = at(2'000'000)});
+    payment("ok", NotificationRetryScheduled{
+                      .attempt = 1, .error = "timeout", .not_before = at(2'000'000)});
     payment("ok", NotificationSent{.attempt = 2});
     start("no", 1);
     payment("no", GatewayDeclined{.attempt = 1, .reason = "stolen_card"});
@@ -98,21 +96,21 @@ class SampleHistory {
   void key(core::Event event) { add(core::StreamKind::kIdempotency, "", std::move(event)); }
 
   void create(const std::string& id, std::int64_t minor) {
-    payment(id, core::PaymentCreated{
-                    .content = {.user_id = "alice",
-                                .amount = {minor, testing_support::currency("USD")},
-                                .payment_method = "pm_card",
-                                .description = "order 17",
-                                .metadata = R"({"order":17})"},
-                    .rules = {.version = 1,
-                              .gateway_retry = {.initial_interval_ms = 1000,
-                                                .backoff_coefficient_permille = 2000,
-                                                .maximum_interval_ms = 60'000,
-                                                .maximum_attempts = 10},
-                              .notify_retry = {.initial_interval_ms = 500,
-                                               .backoff_coefficient_permille = 1500,
-                                               .maximum_interval_ms = 30'000,
-                                               .maximum_attempts = 0}}});
+    payment(id,
+            core::PaymentCreated{.content = {.user_id = "alice",
+                                             .amount = {minor, testing_support::currency("USD")},
+                                             .payment_method = "pm_card",
+                                             .description = "order 17",
+                                             .metadata = R"({"order":17})"},
+                                 .rules = {.version = 1,
+                                           .gateway_retry = {.initial_interval_ms = 1000,
+                                                             .backoff_coefficient_permille = 2000,
+                                                             .maximum_interval_ms = 60'000,
+                                                             .maximum_attempts = 10},
+                                           .notify_retry = {.initial_interval_ms = 500,
+                                                            .backoff_coefficient_permille = 1500,
+                                                            .maximum_interval_ms = 30'000,
+                                                            .maximum_attempts = 0}}});
   }
   void start(const std::string& id, std::int64_t minor) {
     create(id, minor);
@@ -172,10 +170,8 @@ class RandomFields {
     value = static_cast<core::StreamKind>(random_->below(4));
   }
   template <class Struct>
-    requires requires(RandomFields& f, Struct& s) { Struct::fields(f, s); }
-  void operator()(std::string_view, Struct& value) {
-    Struct::fields(*this, value);
-  }
+  requires requires(RandomFields& f, Struct& s) { Struct::fields(f, s); }
+  void operator()(std::string_view, Struct& value) { Struct::fields(*this, value); }
 
  private:
   std::int64_t signed_number() {

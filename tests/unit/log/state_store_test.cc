@@ -335,10 +335,8 @@ class PurgeTest : public StateStoreTest {
     return out;
   }
   static core::AnswerRecorded answer(const std::string& key, std::int64_t retention_s) {
-    return {.key = key,
-            .fingerprint = "f",
-            .retention = Duration::seconds(retention_s),
-            .answer = {}};
+    return {
+        .key = key, .fingerprint = "f", .retention = Duration::seconds(retention_s), .answer = {}};
   }
   void fold(core::Seq seq, core::Event event, Timestamp now, std::size_t purge_max = 100) {
     checkpoint(
@@ -429,7 +427,8 @@ TEST_F(StateStoreTest, OfAnotherLayout_IsAnotherVersion) {
 
 TEST_F(StateStoreTest, Garbage_IsForeign) {
   store.reset();
-  std::ofstream(path + "/data.mdb", std::ios::binary | std::ios::trunc) << std::string(100'000, 'x');
+  std::ofstream(path + "/data.mdb", std::ios::binary | std::ios::trunc)
+      << std::string(100'000, 'x');
   EXPECT_EQ(error_of(), Errc::kForeign);
 }
 

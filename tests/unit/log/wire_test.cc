@@ -60,8 +60,8 @@ TEST(Varint, MoreThan64Bits_AreRefused) {
 }
 
 TEST(Varint, CutShort_IsRefused) {
-  for (const std::string_view bytes : {std::string_view(""), std::string_view("\x80"),
-                                       std::string_view("\xff\xff\xff")}) {
+  for (const std::string_view bytes :
+       {std::string_view(""), std::string_view("\x80"), std::string_view("\xff\xff\xff")}) {
     Reader reader(bytes);
     EXPECT_EQ(reader.varint(), 0U);
     EXPECT_FALSE(reader.ok());
@@ -94,8 +94,9 @@ TEST(Fixed64, IsLittleEndian) {
 }
 
 TEST(Text, HasItsLengthBeforeIt) {
-  EXPECT_EQ(written([](Writer& w) { w.text("abc"); }), "\x03"
-                                                       "abc");
+  EXPECT_EQ(written([](Writer& w) { w.text("abc"); }),
+            "\x03"
+            "abc");
   const std::string zeros = written([](Writer& w) { w.text(std::string_view("\0\0", 2)); });
   EXPECT_EQ(Reader(zeros).text(), std::string_view("\0\0", 2));
 }

@@ -372,12 +372,12 @@ TEST(SchedulerWithEngine, Payments_AreCarriedToTheirEnd) {
       QueueOptions{.name = "notify", .workers = 1},
       [](const core::Effect& task) {
         const auto& send = std::get<core::SendNotification>(task);
-        return core::RecordNotification{.payment_id = send.payment_id,
-                                        .attempt = send.attempt,
-                                        .delivered = true,
-                                        .error = {}};
+        return core::RecordNotification{
+            .payment_id = send.payment_id, .attempt = send.attempt, .delivered = true, .error = {}};
       },
-      [](const core::Effect& task) { return std::holds_alternative<core::SendNotification>(task); });
+      [](const core::Effect& task) {
+        return std::holds_alternative<core::SendNotification>(task);
+      });
   scheduler.set_post([&](core::Command command) { world.engine->post(std::move(command)); });
   world.prepare();
   world.tasks->on_release = [&](const core::Effect& effect) { scheduler.release(effect); };
