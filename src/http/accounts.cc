@@ -115,6 +115,9 @@ Reply Api::create_account(Backend& backend, const Call& call) {
 Reply Api::get_account(Backend& backend, const Call& call) {
   const auto account =
       valid_id(call.id) ? backend.engine.find_account(std::string(call.id)) : std::nullopt;
+  if (!account && backend.engine.failed()) {
+    return refusal_reply(engine::Verdict::kIndeterminate, call.path);
+  }
   if (!account) {
     Problem problem = simple_problem(Code::kAccountNotFound, "there is no such account");
     problem.status = 404;

@@ -256,6 +256,9 @@ Reply Api::get_payment(Backend& backend, const Call& call) {
   const auto payment = valid_id(call.id)
                            ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
                            : std::nullopt;
+  if (!payment && backend.engine.failed()) {
+    return refusal_reply(engine::Verdict::kIndeterminate, call.path);
+  }
   if (!payment) {
     return problem_reply(Code::kNotFound, "there is no such payment", call.path);
   }
