@@ -65,7 +65,6 @@ class Api {
 
  private:
   class WaitSlot;
-  struct KeyContext;
 
   // Every route: method and pattern as in the router's table (api.cc).
   Reply create_account(Backend& backend, const Call& call);
@@ -87,6 +86,9 @@ class Api {
                           const Prepared& prepared, core::Renderer& renderer);
   [[nodiscard]] static Reply refusal_reply(engine::Verdict verdict, std::string_view path);
 
+  // The wait that the call prefers and that can be granted, with its place in `slot`.
+  [[nodiscard]] std::optional<std::chrono::seconds> take_wait(const Call& call,
+                                                              std::optional<WaitSlot>& slot);
   // Payments: answers that come at the workflow's end.
   [[nodiscard]] std::optional<core::Payment> wait_for_end(Backend& backend, const std::string& id,
                                                           std::chrono::milliseconds at_most);

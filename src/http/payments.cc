@@ -86,6 +86,15 @@ class CompletionRenderer final : public core::Renderer {
 
 }  // namespace
 
+std::optional<seconds> Api::take_wait(const Call& call, std::optional<WaitSlot>& slot) {
+  const std::optional<seconds> wait = parse_wait(call.prefer);
+  // When too many wait already, the preference is left unapplied, as RFC 7240 permits.
+  if (!wait || !slot.emplace(wait_slots_)) {
+    return std::nullopt;
+  }
+  return std::min(*wait, settings_.wait_max);
+}
+
 std::optional<core::Payment> Api::wait_for_end(Backend& backend, const std::string& id,
                                                milliseconds at_most) {
   if (at_most.count() == 0) {
@@ -196,14 +205,8 @@ Reply Api::create_payment(Backend& backend, const Call& call) {
   if (!command) {
     return std::move(command.error());
   }
-  std::optional<seconds> wait = parse_wait(call.prefer);
   std::optional<WaitSlot> slot;
-  if (wait) {
-    wait = std::min(*wait, settings_.wait_max);
-    if (!slot.emplace(wait_slots_)) {
-      wait.reset();  // too many wait already; a preference may be left unapplied (RFC 7240)
-    }
-  }
+  std::optional<seconds> wait = take_wait(call, slot);
   const milliseconds at_most = wait.value_or(seconds(0));
   const bool keyed = prepared->keyed.has_value();
   if (keyed) {
@@ -245,14 +248,8 @@ Reply Api::create_payment(Backend& backend, const Call& call) {
 }
 
 Reply Api::get_payment(Backend& backend, const Call& call) {
-  std::optional<seconds> wait = parse_wait(call.prefer);
   std::optional<WaitSlot> slot;
-  if (wait) {
-    wait = std::min(*wait, settings_.wait_max);
-    if (!slot.emplace(wait_slots_)) {
-      wait.reset();
-    }
-  }
+  const std::optional<seconds> wait = take_wait(call, slot);
   const auto payment = valid_id(call.id)
                            ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
                            : std::nullopt;
