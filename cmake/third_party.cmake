@@ -1,6 +1,6 @@
 # Third-party code as targets third_party::NAME, their headers always as SYSTEM includes.
 #
-# httplib and simdjson are fetched (third_party/fetch.sh), everything else comes from Debian
+# httplib, simdjson and curl are fetched (third_party/fetch.sh), everything else comes from Debian
 # packages (scripts/deps.sh). Libraries are the static ones, so that the release binary can be
 # linked with -static.
 
@@ -88,3 +88,50 @@ target_compile_options(third_party_simdjson PRIVATE -w -O2)
 target_compile_definitions(third_party_simdjson PUBLIC
   SIMDJSON_DEVELOPMENT_CHECKS=$<IF:$<CONFIG:Release>,0,1>)
 target_link_libraries(third_party_simdjson PUBLIC Threads::Threads)
+
+# libcurl, built from source by its own CMake project: Debian's archive of it wants libraries that
+# exist as shared ones only. HTTP and SMTP, both with TLS by OpenSSL, and nothing else.
+# In a function, so that the settings are this project's only; they are not written to the cache.
+set(payonce_curl_version 8.14.1)  # as third_party/manifest.txt has it
+function(payonce_curl)
+  if(CCACHE_PROGRAM AND NOT CMAKE_C_COMPILER_LAUNCHER)
+    set(CMAKE_C_COMPILER_LAUNCHER "${CCACHE_PROGRAM}")
+  endif()
+  # Always optimised and never instrumented, like simdjson.
+  set(CMAKE_C_FLAGS "-w -O2 -fno-omit-frame-pointer -fstack-protector-strong -D_FORTIFY_SOURCE=2")
+  string(APPEND CMAKE_C_FLAGS " -ffunction-sections -fdata-sections")
+  set(CMAKE_C_FLAGS_RELEASE "-g1 -DNDEBUG")
+  set(CMAKE_C_FLAGS_DEBUG "-g -DNDEBUG")
+  foreach(off
+      # Things to build.
+      BUILD_CURL_EXE BUILD_SHARED_LIBS BUILD_TESTING BUILD_EXAMPLES BUILD_LIBCURL_DOCS
+      BUILD_MISC_DOCS ENABLE_CURL_MANUAL CURL_ENABLE_EXPORT_TARGET PICKY_COMPILER
+      # Libraries.
+      CURL_USE_PKGCONFIG CURL_USE_LIBPSL CURL_USE_LIBSSH2 CURL_USE_GSSAPI USE_LIBIDN2 USE_NGHTTP2
+      USE_LIBRTMP CURL_ZLIB CURL_BROTLI CURL_ZSTD ENABLE_UNIX_SOCKETS)
+    set(${off} OFF)
+  endforeach()
+  foreach(disabled  # not DIGEST_AUTH: SMTP does not link without it
+      ALTSVC SRP COOKIES KERBEROS_AUTH NEGOTIATE_AUTH AWS DICT DOH FILE FTP GOPHER HSTS
+      IMAP INSTALL IPFS LDAP LDAPS MIME MQTT NETRC NTLM POP3 PROXY RTSP SMB TELNET TFTP WEBSOCKETS)
+    set(CURL_DISABLE_${disabled} ON)
+  endforeach()
+  set(BUILD_STATIC_LIBS ON)
+  set(CURL_ENABLE_SSL ON)
+  set(CURL_USE_OPENSSL ON)
+  set(OPENSSL_USE_STATIC_LIBS ON)
+  set(CURL_CA_BUNDLE "/etc/ssl/certs/ca-certificates.crt")
+  set(CURL_CA_PATH none)
+  set(CMAKE_POLICY_DEFAULT_CMP0126 NEW)  # its set(... CACHE ...) leaves the settings above alone
+  message(STATUS "curl ${payonce_curl_version}: a first configuration takes some seconds")
+  set(CMAKE_MESSAGE_LOG_LEVEL WARNING)
+  add_subdirectory("${PAYONCE_THIRD_PARTY_DIR}/curl-${payonce_curl_version}"
+    "${PROJECT_BINARY_DIR}/curl" EXCLUDE_FROM_ALL SYSTEM)
+endfunction()
+
+payonce_curl()
+add_library(third_party_curl INTERFACE)
+add_library(third_party::curl ALIAS third_party_curl)
+target_include_directories(third_party_curl SYSTEM INTERFACE
+  "${PAYONCE_THIRD_PARTY_DIR}/curl-${payonce_curl_version}/include")
+target_link_libraries(third_party_curl INTERFACE libcurl_static third_party::ssl)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Brings the third-party source files of manifest.txt to build/third_party/COMPONENT/FILE.
+# Brings the third-party sources of manifest.txt to build/third_party: a file to COMPONENT/FILE, the
+# content of a tarball to COMPONENT-VERSION/.
 #
 # usage: third_party/fetch.sh [DESTINATION]
 #
@@ -47,8 +48,8 @@ private_apt() {
     -o Dir::Cache="$work/apt/cache" -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
 }
 
-get_debian() {  # PACKAGE VERSION PATH OUT
-  local mirror pool tarball
+get_debian() {  # PACKAGE VERSION [PATH] OUT
+  local mirror pool tarball out=${!#}
   mirror=$(debian_mirror) || return 1
   mkdir -p "$work/deb" "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
   cd "$work/deb"
@@ -67,7 +68,11 @@ get_debian() {  # PACKAGE VERSION PATH OUT
     for tarball in "$1"_*.orig.tar.*; do break; done
     [[ -f $tarball ]] || return 1
   fi
-  tar -xOf "$tarball" --wildcards "*/$3" >"$4"
+  if (($# == 4)); then
+    tar -xOf "$tarball" --wildcards "*/$3" >"$out"
+  else
+    cp "$tarball" "$out"
+  fi
 }
 
 have_npm() {
@@ -127,50 +132,89 @@ END
   exit 1
 }
 
-# fetch FILE COMPONENT VERSION HOMEPAGE SHA256 SOURCE...
-fetch() {
-  local file=$1 component=$2 version=$3 homepage=$4 sha256=$5 source
-  shift 5
-  local target=$destination/$component/$file cached=$cache/$component-$version/$file
-  matches "$target" "$sha256" && return 0
-  if [[ -f $cached ]] && ! matches "$cached" "$sha256"; then
+# obtain CACHED FILE COMPONENT VERSION HOMEPAGE SHA256 SOURCE...: brings it to the cache.
+obtain() {
+  local cached=$1 file=$2 component=$3 version=$4 homepage=$5 sha256=$6 source
+  shift 6
+  matches "$cached" "$sha256" && return 0
+  if [[ -f $cached ]]; then
     say "ignoring $cached: its SHA-256 is not that of the manifest"
   fi
-  if ! matches "$cached" "$sha256"; then
-    work=${work:-$(mktemp -d)}
-    for source in "$@"; do
-      rm -f "$work/out"
-      : >"$work/log"
-      if try_source "$source" "$work/out" && matches "$work/out" "$sha256"; then
-        say "$file $version: got it from '$source'"
-        break
-      fi
-      say "$file $version: not from '$source'"
-      if [[ -s $work/out ]]; then say "    what it answered has another SHA-256"; fi
-      sed -n '/[^ ]/{s/^/    /p}' "$work/log" | head -n 3 >&2
-    done
-    matches "$work/out" "$sha256" || fail "$file" "$component" "$version" "$homepage" "$sha256"
-    # Into place by rename: a run beside this one sees the whole file or none.
-    mkdir -p "${cached%/*}"
-    cp "$work/out" "$cached.$$"
-    mv "$cached.$$" "$cached"
+  work=${work:-$(mktemp -d)}
+  for source in "$@"; do
+    rm -f "$work/out"
+    : >"$work/log"
+    if try_source "$source" "$work/out" && matches "$work/out" "$sha256"; then
+      say "$file $version: got it from '$source'"
+      break
+    fi
+    say "$file $version: not from '$source'"
+    if [[ -s $work/out ]]; then say "    what it answered has another SHA-256"; fi
+    sed -n '/[^ ]/{s/^/    /p}' "$work/log" | head -n 3 >&2
+  done
+  matches "$work/out" "$sha256" || fail "$file" "$component" "$version" "$homepage" "$sha256"
+  # Into place by rename: a run beside this one sees the whole file or none.
+  mkdir -p "${cached%/*}"
+  cp "$work/out" "$cached.$$"
+  mv "$cached.$$" "$cached"
+}
+
+# unpack TARBALL FOLDER SHA256: the content of the tarball's only folder; the mark in it says of
+# which tarball.
+unpack() {
+  local folder=$2 sha256=$3 fresh=$2.$$
+  rm -rf "$fresh"
+  mkdir -p "$fresh"
+  tar -xf "$1" -C "$fresh" --strip-components=1 --no-same-owner
+  echo "$sha256" >"$fresh/.unpacked"
+  # Into place by rename. What is there is another version, or what a run beside this one has just
+  # put there.
+  if [[ -d $folder ]] && ! unpacked "$folder" "$sha256"; then rm -rf "$folder"; fi
+  if ! mv -T "$fresh" "$folder" 2>/dev/null; then
+    rm -rf "$fresh"
+    unpacked "$folder" "$sha256" || { say "error: cannot put the content of $1 at $folder"; exit 1; }
   fi
-  mkdir -p "${target%/*}"
-  cp "$cached" "$target.$$"
-  mv "$target.$$" "$target"
+}
+
+# unpacked FOLDER SHA256
+unpacked() { [[ -f $1/.unpacked && $(<"$1/.unpacked") == "$2" ]]; }
+
+# fetch KIND FILE COMPONENT VERSION HOMEPAGE SHA256 SOURCE...
+fetch() {
+  local kind=$1 file=$2 component=$3 version=$4 sha256=$6 target
+  shift
+  local cached=$cache/$component-$version/$file
+  if [[ $kind == tarball ]]; then
+    target=$destination/$component-$version
+    unpacked "$target" "$sha256" && return 0
+    obtain "$cached" "$@"
+    unpack "$cached" "$target" "$sha256"
+  else
+    target=$destination/$component/$file
+    matches "$target" "$sha256" && return 0
+    obtain "$cached" "$@"
+    mkdir -p "${target%/*}"
+    cp "$cached" "$target.$$"
+    mv "$target.$$" "$target"
+  fi
 }
 
 main() {
-  local line file='' component='' version='' homepage='' sha256='' sources=()
+  local line kind='' file='' component='' version='' homepage='' sha256='' sources=()
   flush() {
-    if [[ -n $file ]]; then
-      fetch "$file" "$component" "$version" "$homepage" "$sha256" "${sources[@]}"
+    if [[ -n $kind ]]; then
+      fetch "$kind" "$file" "$component" "$version" "$homepage" "$sha256" "${sources[@]}"
     fi
-    file='' component='' version='' homepage='' sha256='' sources=()
+    kind='' file='' component='' version='' homepage='' sha256='' sources=()
   }
   while IFS= read -r line; do
     case $line in
-      '[file '*']') flush; file=${line#'[file '}; file=${file%]} ;;
+      '[file '*']' | '[tarball '*']')
+        flush
+        read -r kind file <<<"$line"
+        kind=${kind#[}
+        file=${file%]}
+        ;;
       '['*']') flush ;;
       'component = '*) component=${line#*= } ;;
       'version = '*) version=${line#*= } ;;

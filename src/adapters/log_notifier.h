@@ -9,11 +9,14 @@ namespace payonce::adapters {
 
 class LogNotifier {
  public:
-  explicit LogNotifier(observe::Logger& log) : log_(&log) {}
+  // `log` outlives it. `honour_mock_methods`: see notification.h.
+  LogNotifier(observe::Logger& log, bool honour_mock_methods)
+      : log_(&log), honour_mock_methods_(honour_mock_methods) {}
   [[nodiscard]] core::RecordNotification send(const core::SendNotification& message);
 
  private:
   observe::Logger* log_;
+  bool honour_mock_methods_;
 };
 
 }  // namespace payonce::adapters

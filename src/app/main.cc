@@ -10,10 +10,13 @@
 
 #include "app/exit_code.h"
 #include "app/licenses.h"
+#include "app/mock_gateway_command.h"
+#include "app/offline.h"
 #include "app/serve.h"
 #include "app/version_text.h"
 #include "config/load.h"
 #include "config/render.h"
+#include "core/payment/transitions.h"
 #include "http/server.h"
 
 namespace payonce::app {
@@ -26,6 +29,8 @@ struct Arguments {
   std::vector<std::string> sets;
   bool licenses = false;
   bool json = false;
+  std::string id;  // of the workflow to inspect
+  MockGatewayCommand mock;
 };
 
 config::Sources to_sources(const Arguments& arguments) {
@@ -112,12 +117,31 @@ int run_healthcheck(const Arguments& arguments) {
   return kExitOk;
 }
 
+// `run` with the loaded options.
+template <class Run>
+int with_options(const Arguments& arguments, Run&& run) {
+  const auto loaded = config::load(to_sources(arguments));
+  return loaded ? run(loaded->options) : refuse(loaded.error());
+}
+
 void add_config_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--config", arguments.config, "Configuration file (TOML)");
   command.add_option("--data", arguments.data, "Data directory (storage.data)");
   command.add_option("--listen", arguments.listen, "Address to listen on, HOST:PORT");
   command.add_option("--set", arguments.sets, "One key: section.key=value; may be repeated")
       ->allow_extra_args(false);
+}
+
+void add_mock_options(CLI::App& command, MockGatewayCommand& mock) {
+  command.add_option("--listen", mock.listen, "Address to listen on, HOST:PORT; port 0: any");
+  command.add_option("--callback-url", mock.callback_url, "Where pm_async calls back");
+  command.add_option("--secret", mock.secrets, "whsec_… that signs callbacks; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option("--callback-delay", mock.callback_delay_ms, "Milliseconds before a callback");
+  command.add_option("--latency", mock.latency_ms, "Milliseconds before an answer");
+  command.add_option("--failure-rate", mock.failure_rate, "0 to 1: of ordinary calls")
+      ->check(CLI::Range(0.0, 1.0));
+  command.add_option("--journal", mock.journal, "File that keeps the book across a restart");
 }
 
 int run(int argc, char** argv) {
@@ -132,8 +156,21 @@ int run(int argc, char** argv) {
   CLI::App* health =
       cli.add_subcommand("healthcheck", "Ask a server on this machine if it is ready");
   CLI::App* version = cli.add_subcommand("version", "Print the version");
-  for (CLI::App* command : {serve, check, health}) {
+  CLI::App* replaying = cli.add_subcommand(
+      "replay", "Decide every recorded history again and name what this build decides otherwise");
+  CLI::App* inspecting =
+      cli.add_subcommand("inspect", "Print a workflow, what it waits for, and its history");
+  CLI::App* mock = cli.add_subcommand(
+      "mock-gateway", "Run the mock gateway as a server of its own, with signed callbacks");
+  CLI::App* diagram =
+      cli.add_subcommand("diagram", "Print the payment saga as a page with its diagram and table");
+  for (CLI::App* command : {serve, check, health, replaying, inspecting}) {
     add_config_options(*command, arguments);
+  }
+  inspecting->add_option("ID", arguments.id, "Id of a payment, fraud check or refund")->required();
+  add_mock_options(*mock, arguments.mock);
+  for (CLI::App* command : {replaying, inspecting}) {
+    command->add_flag("--json", arguments.json, "Print JSON");
   }
   version->add_flag("--licenses", arguments.licenses, "Print the notices of the libraries inside");
   version->add_flag("--json", arguments.json, "Print the version as JSON");
@@ -151,6 +188,22 @@ int run(int argc, char** argv) {
   }
   if (health->parsed()) {
     return run_healthcheck(arguments);
+  }
+  if (replaying->parsed()) {
+    return with_options(arguments,
+                        [&](const auto& options) { return replay(options, arguments.json); });
+  }
+  if (inspecting->parsed()) {
+    return with_options(arguments, [&](const auto& options) {
+      return inspect(options, arguments.id, arguments.json);
+    });
+  }
+  if (mock->parsed()) {
+    return mock_gateway(arguments.mock);
+  }
+  if (diagram->parsed()) {
+    std::fputs(core::render_saga_page().c_str(), stdout);
+    return kExitOk;
   }
   return run_version(arguments);
 }

@@ -12,20 +12,19 @@
 #include <thread>
 #include <utility>
 
-#include "adapters/log_notifier.h"
-#include "adapters/mock_gateway.h"
+#include "app/backstage.h"
 #include "app/clock.h"
 #include "app/exit_code.h"
 #include "app/fault_handler.h"
+#include "app/outside.h"
+#include "app/recheck.h"
+#include "app/rules.h"
 #include "app/store.h"
 #include "app/version.h"
 #include "app/version_text.h"
-#include "engine/checkpointer.h"
-#include "engine/engine.h"
 #include "http/api.h"
 #include "http/server.h"
 #include "observe/logger.h"
-#include "tasks/scheduler.h"
 
 namespace payonce::app {
 namespace {
@@ -49,25 +48,35 @@ observe::Level to_level(config::LogLevel level) {
   return observe::Level::kInfo;
 }
 
-core::RetryPolicy to_policy(const config::RetryPolicy& policy) {
-  return {.initial_interval_ms = static_cast<std::uint32_t>(policy.initial_interval.count()),
-          .backoff_coefficient_permille =
-              static_cast<std::uint32_t>(policy.backoff_coefficient_permille),
-          .maximum_interval_ms = static_cast<std::uint32_t>(policy.maximum_interval.count()),
-          .maximum_attempts = policy.maximum_attempts};
-}
-
 std::uint64_t random_salt() {
   std::random_device source;
   return (std::uint64_t{source()} << 32) | source();
 }
 
-http::Settings to_settings(const config::Options& options, Currency currency) {
+Result<http::Settings> to_settings(const config::Options& options) {
+  const auto currency = Currency::find(options.payments.currency);
+  if (!currency) {
+    return fail(Errc::kInvalid, "payments.currency: " + options.payments.currency +
+                                    " is not an ISO 4217 currency with minor units");
+  }
+  auto rules = payment_rules(options);
+  if (!rules) {
+    return std::unexpected(rules.error());
+  }
   http::Settings settings;
-  settings.default_currency = currency;
-  settings.payment_rules = {.version = options.saga.payment_version,
-                            .gateway_retry = to_policy(options.gateway.retry),
-                            .notify_retry = to_policy(options.notify.retry)};
+  settings.default_currency = *currency;
+  settings.payment_rules = std::move(*rules);
+  for (const std::string& text : options.gateway.callback_secrets) {
+    auto secret = webhook::Secret::parse(text);
+    if (!secret) {
+      return fail(Errc::kInvalid, "gateway.callback_secrets: " + secret.error().message);
+    }
+    settings.callback_secrets.push_back(std::move(*secret));
+  }
+  settings.callback_tolerance = duration_cast<seconds>(options.gateway.callback_tolerance);
+  settings.unix_seconds = [] {
+    return duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  };
   settings.idempotency_retention = Duration::ms(options.idempotency.retention.count());
   settings.idempotency_required = options.idempotency.required;
   settings.metadata_bytes_max = options.limits.metadata_bytes_max;
@@ -90,153 +99,6 @@ http::ServerOptions to_server_options(const config::Options& options) {
   server.access_log = options.log.access;
   return server;
 }
-
-// Everything behind the HTTP server, from the data directory up. Made once the address is taken, so
-// that a recovering server already answers that it is not ready.
-class Backstage {
- public:
-  Backstage(const config::Options& options, Store store, observe::Logger& log)
-      : options_(&options),
-        log_(&log),
-        store_(std::move(store)),
-        gateway_(
-            {.latency = options.gateway.latency,
-             .failure_rate = static_cast<double>(options.gateway.failure_rate_permille) / 1000.0,
-             .journal = options.gateway.journal}),
-        notifier_(log),
-        clock_(store_.position.last_time),
-        scheduler_(clock_, options.payments.open_max) {}
-
-  // Recovers and starts all threads. The number of workflows whose tasks were released again.
-  [[nodiscard]] Result<std::size_t> start() {
-    if (auto opened = gateway_.open(); !opened) {
-      return std::unexpected(opened.error());
-    }
-    auto snapshot = store_.state->snapshot();
-    if (!snapshot) {
-      return std::unexpected(snapshot.error());
-    }
-    const auto on_failure = [this](const Error& error) { die(error); };
-    engine_.emplace(engine::Engine::Parts{.log = *store_.log,
-                                          .state = *store_.state,
-                                          .clock = clock_,
-                                          .tasks = scheduler_,
-                                          .on_failure = on_failure},
-                    store_.position, std::move(*snapshot),
-                    engine::Limits{.inbox_max = options_->engine.inbox_max,
-                                   .batch_max = options_->engine.batch_max});
-    checkpointer_.emplace(
-        engine::Checkpointer::Parts{.engine = *engine_,
-                                    .log = *store_.log,
-                                    .state = *store_.state,
-                                    .salt = store_.position.salt,
-                                    .storage_low = [this] { return storage_low(); },
-                                    .on_failure = on_failure},
-        engine::CheckpointPolicy{.events = options_->storage.checkpoint_events,
-                                 .interval = options_->storage.checkpoint_interval},
-        store_.position.last_seq);
-    add_queues();
-    scheduler_.set_post([this](core::Command command) { engine_->post(std::move(command)); });
-    auto recovered = engine_->recover();
-    if (!recovered) {
-      return recovered;
-    }
-    engine_->set_storage_low(storage_low());
-    engine_->start();
-    checkpointer_->start();
-    scheduler_.start();
-    backend_.emplace(http::Backend{.engine = *engine_,
-                                   .checkpointer = *checkpointer_,
-                                   .log = *store_.log,
-                                   .state = *store_.state,
-                                   .salt = store_.position.salt,
-                                   .on_unreadable = [this](const Error& error) {
-                                     log_->error("data_unreadable", {{"what", error.message}});
-                                   }});
-    return recovered;
-  }
-
-  [[nodiscard]] http::Backend& backend() { return *backend_; }
-  [[nodiscard]] std::size_t folded() const { return store_.folded; }
-  void stop_accepting() { engine_->stop_accepting(); }
-
-  // For a stop that cannot wait for everybody: what is durable is folded as well. Safe while others
-  // still run.
-  void last_checkpoint() { static_cast<void>(checkpointer_->wait_applied(engine_->durable_seq())); }
-
-  // In the order of the flow: no more tasks, then no more commands, then the last checkpoint.
-  void stop() {
-    gateway_.stop();
-    scheduler_.stop();
-    engine_->stop();
-    checkpointer_->stop();
-  }
-
- private:
-  void add_queues() {
-    scheduler_.add_queue(
-        {.name = "gateway",
-         .workers = options_->gateway.workers,
-         .ready_max = options_->gateway.queue_max},
-        [this](const core::Effect& task) -> core::Command {
-          return gateway_.charge(std::get<core::CallGateway>(task));
-        },
-        [](const core::Effect& task) { return std::holds_alternative<core::CallGateway>(task); });
-    scheduler_.add_queue(
-        {.name = "notify",
-         .workers = options_->notify.workers,
-         .ready_max = options_->notify.queue_max},
-        [this](const core::Effect& task) -> core::Command {
-          return notifier_.send(std::get<core::SendNotification>(task));
-        },
-        [](const core::Effect& task) {
-          return std::holds_alternative<core::SendNotification>(task);
-        });
-  }
-
-  [[nodiscard]] bool storage_low() {
-    const std::uint64_t wanted = options_->storage.free_bytes_min;
-    const auto disk = store_.dir.free_bytes();
-    std::uint64_t free = disk ? *disk : wanted;
-    bool low = free < wanted;
-    // A full map stops LMDB just as a full disk does; a small map keeps a quarter of itself free.
-    const auto look_at = [&](std::uint64_t free_in_map, std::uint64_t map_size) {
-      free = std::min(free, free_in_map);
-      low = low || free_in_map < std::min(wanted, map_size / 4);
-    };
-    look_at(store_.log->free_map_bytes(), options_->storage.log_map_size);
-    look_at(store_.state->free_map_bytes(), options_->storage.state_map_size);
-    if (low != was_low_) {
-      was_low_ = low;
-      log_->warn(low ? "storage_low" : "storage_ok",
-                 {{"free_bytes", free}, {"free_bytes_min", options_->storage.free_bytes_min}});
-    }
-    return low;
-  }
-
-  // Fail-stop: what reached the disk is unknown, so nothing more is said or done. Recovery decides.
-  [[noreturn]] void die(const Error& error) {
-    if (error.code == Errc::kCorrupt) {
-      distrust_state(store_.dir.path());
-    }
-    log_->error("storage_failed",
-                {{"what", error.message},
-                 {"next", "stopping; what was acknowledged is durable, start again to recover"}});
-    ::_exit(kExitFailed);
-  }
-
-  const config::Options* options_;
-  observe::Logger* log_;
-  Store store_;
-  adapters::MockGateway gateway_;
-  adapters::LogNotifier notifier_;
-  LogClock clock_;
-  tasks::Scheduler scheduler_;
-  std::optional<engine::Engine> engine_;
-  std::optional<engine::Checkpointer> checkpointer_;
-  std::optional<http::Backend> backend_;
-  bool was_low_ = false;  // touched by start() and then by the checkpointer only
-};
 
 // Signals are taken by sigwait in the main thread alone; every thread inherits the mask.
 sigset_t block_signals() {
@@ -296,39 +158,50 @@ void drain(http::Server& server, std::thread& serving, Backstage& backstage, mil
   done.get();
 }
 
+// What is fine on a developer's machine, and should be known anywhere else.
+void warn_of_defaults(const config::Options& options, observe::Logger& log) {
+  if (options.gateway.callback_secrets.empty()) {
+    log.warn("callbacks_unsigned",
+             {{"what", "gateway.callback_secrets is empty: callbacks need no signature"}});
+  }
+}
+
 }  // namespace
 
 int serve(const config::Options& options, const config::Sources& sources) {
   const auto begun = steady_clock::now();
   const sigset_t signals = block_signals();
   observe::Logger log(to_level(options.log.level));
-  const auto currency = Currency::find(options.payments.currency);
-  if (!currency) {
-    log.error("start_refused", {{"why", "payments.currency: " + options.payments.currency +
-                                            " is not an ISO 4217 currency with minor units"}});
-    return kExitUsage;
+  const auto refuse = [&](const Error& error, int code) {
+    log.error("start_refused", {{"why", error.message}});
+    return code;
+  };
+  auto settings = to_settings(options);
+  if (!settings) {
+    return refuse(settings.error(), kExitUsage);
+  }
+  auto outside = Outside::open(options, log);
+  if (!outside) {
+    return refuse(outside.error(), kExitUsage);
   }
   auto dir = log::DataDir::acquire(options.storage.data);
   if (!dir) {
-    log.error("start_refused", {{"why", dir.error().message}});
-    return kExitData;
+    return refuse(dir.error(), kExitData);
   }
-  http::Api api(to_settings(options, *currency));
+  http::Api api(std::move(*settings));
   http::Server server(api, log, to_server_options(options));
   const auto port = server.bind();
   if (!port) {
-    log.error("start_refused", {{"why", port.error().message}});
-    return kExitUsage;
+    return refuse(port.error(), kExitUsage);
   }
   std::thread serving([&] { server.serve(); });
   const config::Endpoint address{options.server.listen.host, static_cast<std::uint16_t>(*port)};
   log.info("listening",
            {{"address", config::to_string(address)}, {"version", build_info().version}});
-  const auto give_up = [&](const Error& error) {
-    log.error("start_refused", {{"why", error.message}});
+  const auto give_up = [&](const Error& error, int code) {
     server.stop();
     serving.join();
-    return kExitData;
+    return refuse(error, code);
   };
   install_fault_handler(options.storage.data);
   auto store = open_store(std::move(*dir),
@@ -337,13 +210,25 @@ int serve(const config::Options& options, const config::Sources& sources) {
                            .state_map_size = options.storage.state_map_size},
                           random_salt(), SystemClock().now(), log);
   if (!store) {
-    return give_up(store.error());
+    return give_up(store.error(), kExitData);
   }
-  Backstage backstage(options, std::move(*store), log);
+  const auto rechecked = recheck_open(*store, version_line());
+  if (!rechecked) {
+    return give_up(rechecked.error(), kExitData);
+  }
+  if (rechecked->first) {
+    return give_up({Errc::kVersion,
+                    "this build would not go on with an open workflow as it was "
+                    "begun: " +
+                        describe(*rechecked->first)},
+                   kExitFailed);
+  }
+  Backstage backstage(options, std::move(*store), **outside, log);
   const auto recovered = backstage.start();
   if (!recovered) {
-    return give_up(recovered.error());
+    return give_up(recovered.error(), kExitData);
   }
+  warn_of_defaults(options, log);
   api.open(backstage.backend());
   log.info("ready",
            {{"events_folded", backstage.folded()},

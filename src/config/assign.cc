@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "config/nearest.h"
@@ -23,6 +24,8 @@ constexpr Overloaded kToml{
     [](const Count&) -> std::string_view { return "an integer"; },
     [](const Size&) -> std::string_view { return "an integer or a string"; },
     [](const Decimal&) -> std::string_view { return "a number"; },
+    [](const TextList&) -> std::string_view { return "an array of strings"; },
+    [](const DurationList&) -> std::string_view { return "an array of strings"; },
     [](const auto&) -> std::string_view { return "a string"; },
 };
 
@@ -41,6 +44,91 @@ std::string echo(double number) {
   // "1000" would look like the integer that was asked for.
   return text.find_first_not_of("-0123456789") == text.npos ? text + ".0" : text;
 }
+
+constexpr std::string_view kDigits = "0123456789";
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// (0|[1-9][0-9]*)(\.[0-9]+)?
+bool is_amount(std::string_view text) {
+  const auto is_digits = [](std::string_view part) {
+    return !part.empty() && part.find_first_not_of(kDigits) == part.npos;
+  };
+  const std::size_t point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  if (!is_digits(whole) || (whole.size() > 1 && whole.front() == '0')) return false;
+  return point == text.npos || is_digits(text.substr(point + 1));
+}
+
+bool is_http_url(std::string_view text) {
+  const std::size_t end = text.find("://");
+  const std::string_view scheme = text.substr(0, end);
+  if (end == text.npos || (scheme != "http" && scheme != "https")) return false;
+  const std::string_view rest = text.substr(end + 3);
+  return !rest.empty() && rest.find_first_of("/?#:") != 0 && rest.find(' ') == rest.npos;
+}
+
+// whsec_ and padded base64 of a key that is neither guessable nor longer than its hash can use.
+bool is_webhook_secret(std::string_view text) {
+  constexpr std::string_view kPrefix = "whsec_";
+  if (!text.starts_with(kPrefix)) return false;
+  text.remove_prefix(kPrefix.size());
+  if (text.size() % 4 != 0) return false;
+  const std::size_t letters = std::min(text.find_first_not_of(kBase64), text.size());
+  const std::string_view padding = text.substr(letters);
+  if (padding.size() > 2 || padding.find_first_not_of('=') != padding.npos) return false;
+  const std::size_t bytes = text.size() / 4 * 3 - padding.size();
+  return bytes >= 24 && bytes <= 64;
+}
+
+// Why a text does not follow the rule of its key, if it does not.
+std::optional<std::string> problem_of(std::string_view text, Text::Rule rule) {
+  // Paths end at a NUL for the system, and a line break in one is a mistake of quoting.
+  const bool control = std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  if (control) return "it contains a control character";
+  const auto unless = [](bool holds, const char* why) {
+    return holds ? std::nullopt : std::optional<std::string>(why);
+  };
+  switch (rule) {
+    case Text::Rule::kAny:
+      break;
+    case Text::Rule::kNotEmpty:
+      return unless(!text.empty(), "it must not be empty");
+    case Text::Rule::kCurrency: {
+      const bool capitals = std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
+      return unless(text.size() == 3 && capitals,
+                    "a currency is three capital letters, such as \"USD\"");
+    }
+    case Text::Rule::kAmount:
+      return unless(is_amount(text), "write a decimal in major units, such as \"1000\" or \"0.5\"");
+    case Text::Rule::kUrl:
+      return unless(text.empty() || is_http_url(text),
+                    "write an http:// or https:// URL, such as \"https://example.com/pay\"");
+    case Text::Rule::kWebhookSecret:
+      return unless(text.empty() || is_webhook_secret(text),
+                    "a secret is whsec_ followed by the base64 of 24 to 64 bytes");
+  }
+  return std::nullopt;
+}
+
+// What a value, or an element of a list, is.
+struct Description {
+  bool secret;
+
+  std::string with(std::string_view kind, const std::string& shown) const {
+    return secret ? std::string(kind) : std::string(kind) + " " + shown;
+  }
+  std::string operator()(bool flag) const { return with("the boolean", flag ? "true" : "false"); }
+  std::string operator()(std::int64_t number) const {
+    return with("the integer", std::to_string(number));
+  }
+  std::string operator()(double number) const { return with("the float", echo(number)); }
+  std::string operator()(const std::string& text) const { return with("the string", echo(text)); }
+  std::string operator()(const TableValue&) const { return "a table"; }
+  std::string operator()(const ListValue&) const { return "an array"; }
+  std::string operator()(const OtherValue& other) const { return std::string(other.name); }
+};
 
 // One value on its way to one key: each overload of operator() is one type of key.
 class Assignment {
@@ -85,13 +173,7 @@ class Assignment {
   Outcome operator()(const Duration& type) const {
     const auto* text = std::get_if<std::string>(&value_);
     if (text == nullptr) return wrong_type();
-    const auto parsed = parse_duration(*text);
-    if (!parsed) return refuse_text(*text, parsed.error());
-    const auto value = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
-    if (value != *parsed) return refuse_text(*text, "it is finer than a millisecond");
-    if (!inside(value.count(), type.range)) return refuse_range(render_duration(value));
-    type.ref(options_) = value;
-    return {};
+    return read_duration(*text, type.range, type.ref(options_));
   }
 
   Outcome operator()(const Decimal& type) const {
@@ -129,19 +211,25 @@ class Assignment {
   Outcome operator()(const Text& type) const {
     const auto* text = std::get_if<std::string>(&value_);
     if (text == nullptr) return wrong_type();
-    // Paths end at a NUL for the system, and a line break in one is a mistake of quoting.
-    const bool control = std::ranges::any_of(
-        *text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-    if (control) return refuse_text(*text, "it contains a control character");
-    if (type.rule == Text::Rule::kNotEmpty && text->empty()) {
-      return refuse_text(*text, "it must not be empty");
-    }
-    const bool capitals = std::ranges::all_of(*text, [](char c) { return c >= 'A' && c <= 'Z'; });
-    if (type.rule == Text::Rule::kCurrency && (text->size() != 3 || !capitals)) {
-      return refuse_text(*text, "a currency is three capital letters, such as \"USD\"");
-    }
+    if (const auto problem = problem_of(*text, type.rule)) return refuse_text(*text, *problem);
     type.ref(options_) = *text;
     return {};
+  }
+
+  Outcome operator()(const TextList& type) {
+    return read_list(type, [&](const std::string& text, std::string& out) -> Outcome {
+      const auto problem =
+          text.empty() ? problem_of(text, Text::Rule::kNotEmpty) : problem_of(text, type.rule);
+      if (problem) return refuse_text(text, *problem);
+      out = text;
+      return {};
+    });
+  }
+
+  Outcome operator()(const DurationList& type) {
+    return read_list(type, [&](const std::string& text, std::chrono::milliseconds& out) {
+      return read_duration(text, type.range, out);
+    });
   }
 
   Outcome operator()(const Choice& type) const {
@@ -161,8 +249,42 @@ class Assignment {
     return number >= range.min && number <= range.max && number % range.step == 0;
   }
 
+  Outcome read_duration(const std::string& text, const Range& range,
+                        std::chrono::milliseconds& out) const {
+    const auto parsed = parse_duration(text);
+    if (!parsed) return refuse_text(text, parsed.error());
+    const auto value = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
+    if (value != *parsed) return refuse_text(text, "it is finer than a millisecond");
+    if (!inside(value.count(), range)) return refuse_range(render_duration(value));
+    out = value;
+    return {};
+  }
+
+  // `read` takes the text of one element to its place. The member changes as a whole or not at all.
+  template <class List, class Read>
+  Outcome read_list(const List& type, Read read) {
+    const auto* list = std::get_if<ListValue>(&value_);
+    if (list == nullptr) return wrong_type();
+    if (list->elements.size() > type.size_max) {
+      return refuse("it has " + std::to_string(list->elements.size()) + " elements (" +
+                    render_expected(key_) + ")");
+    }
+    std::remove_reference_t<decltype(type.ref(options_))> fresh(list->elements.size());
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      place_ = "element " + std::to_string(i + 1) + ": ";
+      const auto* text = std::get_if<std::string>(&list->elements[i]);
+      const Outcome outcome =
+          text == nullptr ? refuse("expected a string (" + render_expected(key_) + "); found " +
+                                   std::visit(Description{key_.secret}, list->elements[i]))
+                          : read(*text, fresh[i]);
+      if (!outcome) return outcome;
+    }
+    type.ref(options_) = std::move(fresh);
+    return {};
+  }
+
   Outcome refuse(const std::string& why) const {
-    return std::unexpected(std::string(key_.name) + ": " + why);
+    return std::unexpected(std::string(key_.name) + ": " + place_ + why);
   }
 
   Outcome wrong_type() const {
@@ -186,6 +308,7 @@ class Assignment {
   const Key& key_;
   const Value& value_;
   Options& options_;
+  std::string place_;  // in front of what is wrong with one element of a list
 };
 
 // Whether values of this type are strings in TOML, so that text may come without quotes.
@@ -195,23 +318,48 @@ bool is_textual(const Type& type) {
          std::holds_alternative<Choice>(type);
 }
 
+bool is_list(const Type& type) {
+  return std::holds_alternative<TextList>(type) || std::holds_alternative<DurationList>(type);
+}
+
+std::string_view trim(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of(' ');
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+}
+
+// `5s, 1m` as the array that a file would hold.
+std::string bracket(std::string_view text) {
+  if (text.starts_with('"') || text.starts_with('\'')) return "[" + std::string(text) + "]";
+  std::string array = "[";
+  for (std::size_t begin = 0; !text.empty() && begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    array += quote(trim(text.substr(begin, end - begin))) + ",";
+    begin = end + 1;
+  }
+  return array += ']';
+}
+
 }  // namespace
 
 Outcome assign(const Key& key, const Value& value, Options& options) {
-  return std::visit(Assignment(key, value, options), key.type);
+  Assignment assignment(key, value, options);
+  return std::visit(assignment, key.type);
 }
 
 Outcome assign_text(const Key& key, std::string_view text, Options& options) {
   const bool quoted = text.starts_with('"') || text.starts_with('\'');
   if (is_textual(key.type) && !quoted) return assign_literal(key, text, options);
-  const auto entries = read_toml_value(key.name, text);
+  const bool list = is_list(key.type);
+  const bool bare = list && !text.starts_with('[');
+  const auto entries = read_toml_value(key.name, bare ? bracket(text) : std::string(text));
   if (entries) return assign(key, entries->front().value, options);
-  if (!quoted) return assign(key, std::string(text), options);
+  if (!quoted && !list) return assign(key, std::string(text), options);
+  const std::string why = list ? " is not a list of TOML strings" : " is not a TOML string";
   // The parser's own message may show a piece of the text.
-  return std::unexpected(std::string(key.name) + ": " +
-                         (key.secret
-                              ? "the value is not a TOML string"
-                              : echo(text) + " is not a TOML string: " + entries.error().message));
+  return std::unexpected(
+      std::string(key.name) + ": " +
+      (key.secret ? "the value" + why : echo(text) + why + ": " + entries.error().message));
 }
 
 Outcome assign_literal(const Key& key, std::string_view text, Options& options) {
@@ -223,19 +371,7 @@ Outcome assign_literal(const Key& key, std::string_view text, Options& options) 
 }
 
 std::string describe(const Value& value, bool secret) {
-  const auto with = [&](std::string_view kind, const std::string& shown) {
-    return secret ? std::string(kind) : std::string(kind) + " " + shown;
-  };
-  return std::visit(
-      Overloaded{
-          [&](bool flag) { return with("the boolean", flag ? "true" : "false"); },
-          [&](std::int64_t number) { return with("the integer", std::to_string(number)); },
-          [&](double number) { return with("the float", echo(number)); },
-          [&](const std::string& text) { return with("the string", echo(text)); },
-          [](const TableValue&) { return std::string("a table"); },
-          [](const OtherValue& other) { return std::string(other.name); },
-      },
-      value);
+  return std::visit(Description{secret}, value);
 }
 
 }  // namespace payonce::config

@@ -18,6 +18,8 @@ constexpr std::int64_t kDay = 24 * kHour;
 // is marked here is told to users in config.toml.
 constexpr bool kRestart = false;
 constexpr bool kTunable = true;
+// Readable value of Key::secret.
+constexpr bool kSecret = true;
 
 constexpr Range bytes(std::uint64_t min, std::uint64_t max, std::uint64_t step = 1) {
   return {static_cast<std::int64_t>(min), static_cast<std::int64_t>(max),
@@ -33,6 +35,16 @@ constexpr Range kWorkers{1, 1'024};
 constexpr Range kInterval{kMillisecond, 7 * kDay};
 constexpr Range kCoefficient{1'000, 100'000};
 constexpr Range kAttempts{1, 1'000'000};
+constexpr Range kMockDelay{0, kHour};
+// How long something outside may take that people may be part of.
+constexpr Range kPatience{10 * kMillisecond, 7 * kDay};
+
+constexpr std::size_t kErrorCodesMax = 100;
+constexpr std::size_t kSecretsMax = 16;
+constexpr std::size_t kWaitsMax = 50;
+
+constexpr std::string_view kPathOrSystem = "path, empty for the system's";
+constexpr std::string_view kUrlOrNone = "http:// or https:// URL, empty for none";
 
 template <auto First, auto... Rest>
 constexpr auto& follow(auto& object) {
@@ -57,12 +69,18 @@ constexpr Choice choice(std::span<const std::string_view> words) {
 }
 
 // The order of the enumerators in options.h.
-constexpr std::array<std::string_view, 1> kGatewayKinds{"mock"};
-constexpr std::array<std::string_view, 1> kNotifyKinds{"log"};
+constexpr std::array<std::string_view, 2> kGatewayKinds{"mock", "http"};
+constexpr std::array<std::string_view, 3> kFraudModes{"automatic", "manual", "http"};
+constexpr std::array<std::string_view, 2> kFraudVerdicts{"approve", "reject"};
+constexpr std::array<std::string_view, 2> kFraudCloses{"terminate", "abandon"};
+constexpr std::array<std::string_view, 3> kSmtpTls{"none", "starttls", "tls"};
 constexpr std::array<std::string_view, 4> kLogLevels{"debug", "info", "warn", "error"};
 static_assert(static_cast<std::size_t>(LogLevel::kError) + 1 == kLogLevels.size());
-static_assert(static_cast<std::size_t>(GatewayKind::kMock) + 1 == kGatewayKinds.size());
-static_assert(static_cast<std::size_t>(NotifyKind::kLog) + 1 == kNotifyKinds.size());
+static_assert(static_cast<std::size_t>(GatewayKind::kHttp) + 1 == kGatewayKinds.size());
+static_assert(static_cast<std::size_t>(FraudMode::kHttp) + 1 == kFraudModes.size());
+static_assert(static_cast<std::size_t>(FraudVerdict::kReject) + 1 == kFraudVerdicts.size());
+static_assert(static_cast<std::size_t>(FraudClose::kAbandon) + 1 == kFraudCloses.size());
+static_assert(static_cast<std::size_t>(SmtpTls::kTls) + 1 == kSmtpTls.size());
 
 constexpr std::array kSections{
     Section{"server", "The HTTP server."},
@@ -71,10 +89,16 @@ constexpr std::array kSections{
             "Decides and commits, in whichever thread is free: bounds of its inbox and batches."},
     Section{"gateway", "The payment gateway."},
     Section{"gateway.retry", "Attempts at one gateway call, all under the same gateway key."},
+    Section{"fraud", "The fraud check of each payment, a workflow of its own."},
+    Section{"fraud.retry", "Attempts at one request to fraud.url."},
     Section{"notify", "Notifications about finished payments."},
     Section{"notify.retry", "Attempts at one notification; giving up never touches the payment."},
+    Section{"notify.webhook", "Notifications as signed HTTP requests (Standard Webhooks)."},
+    Section{"notify.smtp", "Notifications as mail."},
     Section{"payments", "Payments."},
     Section{"saga.payment", "The definition that new payments follow; running ones keep theirs."},
+    Section{"saga.payment.compensation",
+            "Attempts at undoing a charge at the gateway, and at a refund."},
     Section{"idempotency", "The Idempotency-Key header."},
     Section{"limits", "Bounds on what a request may carry."},
     Section{"auth", "Who may call."},
@@ -140,12 +164,50 @@ constexpr std::array kKeys{
         "Decided together and made durable by one commit."},
 
     Key{"gateway.kind", choice<&Options::gateway, &Gateway::kind>(kGatewayKinds), kRestart,
-        "The mock answers inside this process; no money moves anywhere."},
+        "The mock answers inside this process and moves no money; http calls gateway.url."},
+    Key{"gateway.url", Text{member<&Options::gateway, &Gateway::url>, Text::Rule::kUrl, kUrlOrNone},
+        kRestart, "Where the gateway is called; needed where gateway.kind is http."},
+    Key{"gateway.api_key",
+        Text{member<&Options::gateway, &Gateway::api_key>, Text::Rule::kAny,
+             "text, empty for none"},
+        kRestart, "Sent to the gateway as a bearer token.", kSecret},
+    Key{"gateway.ca_file",
+        Text{member<&Options::gateway, &Gateway::ca_file>, Text::Rule::kAny, kPathOrSystem},
+        kRestart, "The certificates that may vouch for the gateway."},
     Key{"gateway.workers", Count{member<&Options::gateway, &Gateway::workers>, kWorkers, "threads"},
         kRestart, "Calls to the gateway at the same time."},
     Key{"gateway.queue_max", Count{member<&Options::gateway, &Gateway::queue_max>, kQueue, "calls"},
         kRestart, "Held in memory for a worker; the rest wait in the state."},
-    Key{"gateway.latency", Duration{member<&Options::gateway, &Gateway::latency>, {0, kHour}},
+    Key{"gateway.connect_timeout",
+        Duration{member<&Options::gateway, &Gateway::connect_timeout>, kIoTimeout}, kRestart,
+        "A connection that takes longer is given up; the gateway has seen nothing."},
+    Key{"gateway.timeout", Duration{member<&Options::gateway, &Gateway::timeout>, kIoTimeout},
+        kRestart, "From the start of a call to its end; without an answer by then it is in doubt."},
+    Key{"gateway.refused_errors",
+        TextList{member<&Options::gateway, &Gateway::refused_errors>, Text::Rule::kNotEmpty,
+                 kErrorCodesMax, "error codes"},
+        kRestart, "What the gateway answers with these is final: the call is not repeated."},
+    Key{"gateway.inquiry_initial_interval",
+        Duration{member<&Options::gateway, &Gateway::inquiry_initial_interval>, kInterval},
+        kRestart, "Wait before the gateway is first asked what became of a call in doubt."},
+    Key{"gateway.inquiry_maximum_interval",
+        Duration{member<&Options::gateway, &Gateway::inquiry_maximum_interval>, kInterval},
+        kRestart, "No wait between two such inquiries is longer."},
+    Key{"gateway.callback_secrets",
+        TextList{member<&Options::gateway, &Gateway::callback_secrets>, Text::Rule::kWebhookSecret,
+                 kSecretsMax, "secrets, each whsec_ and base64"},
+        kRestart, "Any one of them may sign a callback; with none, no signature is asked for.",
+        kSecret},
+    Key{"gateway.callback_tolerance",
+        Duration{member<&Options::gateway, &Gateway::callback_tolerance>, {kSecond, kDay, kSecond}},
+        kRestart, "A signature that is older, or further in the future, is refused."},
+    Key{"gateway.callback_timeout",
+        Duration{member<&Options::gateway, &Gateway::callback_timeout>, kPatience}, kRestart,
+        "A promised callback has this long to come; then the payment fails and is undone."},
+    Key{"gateway.callback_delay",
+        Duration{member<&Options::gateway, &Gateway::callback_delay>, kMockDelay}, kRestart,
+        "How long the mock takes to call back about pm_async."},
+    Key{"gateway.latency", Duration{member<&Options::gateway, &Gateway::latency>, kMockDelay},
         kRestart, "How long the mock takes to answer."},
     Key{"gateway.failure_rate",
         Decimal{member<&Options::gateway, &Gateway::failure_rate_permille>,
@@ -174,8 +236,44 @@ constexpr std::array kKeys{
               "attempts"},
         kRestart, "The first one included; then the payment fails and its hold is released."},
 
-    Key{"notify.kind", choice<&Options::notify, &Notify::kind>(kNotifyKinds), kRestart,
-        "The log adapter writes one line for each notification."},
+    Key{"fraud.mode", choice<&Options::fraud, &Fraud::mode>(kFraudModes), kRestart,
+        "Automatic gives fraud.verdict, manual waits for a person, http asks fraud.url."},
+    Key{"fraud.delay", Duration{member<&Options::fraud, &Fraud::delay>, kMockDelay}, kRestart,
+        "How long the automatic check takes."},
+    Key{"fraud.slow_delay", Duration{member<&Options::fraud, &Fraud::slow_delay>, kMockDelay},
+        kRestart, "How long the automatic check takes for pm_fraud_slow."},
+    Key{"fraud.verdict", choice<&Options::fraud, &Fraud::verdict>(kFraudVerdicts), kRestart,
+        "What the automatic check finds."},
+    Key{"fraud.timeout", Duration{member<&Options::fraud, &Fraud::timeout>, kPatience}, kRestart,
+        "A check without a verdict by then has timed out."},
+    Key{"fraud.parent_close", choice<&Options::fraud, &Fraud::parent_close>(kFraudCloses), kRestart,
+        "What becomes of a running check when its payment ends."},
+    Key{"fraud.url", Text{member<&Options::fraud, &Fraud::url>, Text::Rule::kUrl, kUrlOrNone},
+        kRestart, "Where the check is asked for; needed where fraud.mode is http."},
+    Key{"fraud.request_timeout",
+        Duration{member<&Options::fraud, &Fraud::request_timeout>, kIoTimeout}, kRestart,
+        "A request to fraud.url that takes longer has failed."},
+    Key{"fraud.workers", Count{member<&Options::fraud, &Fraud::workers>, kWorkers, "threads"},
+        kRestart, "Checks made at the same time."},
+    Key{"fraud.queue_max", Count{member<&Options::fraud, &Fraud::queue_max>, kQueue, "checks"},
+        kRestart, "Held in memory for a worker; the rest wait in the state."},
+    Key{"fraud.retry.initial_interval",
+        Duration{member<&Options::fraud, &Fraud::retry, &RetryPolicy::initial_interval>, kInterval},
+        kRestart, "Wait before the second attempt."},
+    Key{"fraud.retry.backoff_coefficient",
+        Decimal{member<&Options::fraud, &Fraud::retry, &RetryPolicy::backoff_coefficient_permille>,
+                kCoefficient, "factor"},
+        kRestart, "Each further wait is this many times the one before."},
+    Key{"fraud.retry.maximum_interval",
+        Duration{member<&Options::fraud, &Fraud::retry, &RetryPolicy::maximum_interval>, kInterval},
+        kRestart, "No wait is longer."},
+    Key{"fraud.retry.maximum_attempts",
+        Count{member<&Options::fraud, &Fraud::retry, &RetryPolicy::maximum_attempts>, kAttempts,
+              "attempts"},
+        kRestart, "The first one included; then fraud.timeout ends the check."},
+
+    Key{"notify.log", Flag{member<&Options::notify, &Notify::log>}, kRestart,
+        "Whether each notification writes a line to standard error."},
     Key{"notify.workers", Count{member<&Options::notify, &Notify::workers>, kWorkers, "threads"},
         kRestart, "Notifications delivered at the same time."},
     Key{"notify.queue_max",
@@ -198,6 +296,61 @@ constexpr std::array kKeys{
         Count{member<&Options::notify, &Notify::retry, &RetryPolicy::maximum_attempts>, kAttempts,
               "attempts"},
         kRestart, "The first one included; then the notification is given up."},
+    Key{"notify.webhook.url",
+        Text{member<&Options::notify, &Notify::webhook, &Webhook::url>, Text::Rule::kUrl,
+             kUrlOrNone},
+        kRestart, "Each notification is posted here."},
+    Key{"notify.webhook.secret",
+        Text{member<&Options::notify, &Notify::webhook, &Webhook::secret>,
+             Text::Rule::kWebhookSecret, "whsec_ and base64 of 24 to 64 bytes"},
+        kRestart, "Signs each request; needed where notify.webhook.url is set.", kSecret},
+    Key{"notify.webhook.ca_file",
+        Text{member<&Options::notify, &Notify::webhook, &Webhook::ca_file>, Text::Rule::kAny,
+             kPathOrSystem},
+        kRestart, "The certificates that may vouch for the receiver."},
+    Key{"notify.webhook.timeout",
+        Duration{member<&Options::notify, &Notify::webhook, &Webhook::timeout>, kIoTimeout},
+        kRestart, "A request that takes longer has failed."},
+    Key{"notify.webhook.schedule",
+        DurationList{member<&Options::notify, &Notify::webhook, &Webhook::schedule>, kInterval,
+                     kWaitsMax},
+        kRestart, "The waits before attempt 2, 3 and so on; after the last one it is given up."},
+    Key{"notify.webhook.allow_private",
+        Flag{member<&Options::notify, &Notify::webhook, &Webhook::allow_private>}, kRestart,
+        "Without it private, loopback and link-local addresses are refused."},
+
+    Key{"notify.smtp.host",
+        Text{member<&Options::notify, &Notify::smtp, &Smtp::host>, Text::Rule::kAny,
+             "name or address, empty for none"},
+        kRestart, "Each notification is mailed through this server."},
+    Key{"notify.smtp.port",
+        Count{member<&Options::notify, &Notify::smtp, &Smtp::port>, {1, 65'535}, "port"}, kRestart,
+        "Usually 25 or 587 for none and starttls, 465 for tls."},
+    Key{"notify.smtp.from",
+        Text{member<&Options::notify, &Notify::smtp, &Smtp::from>, Text::Rule::kAny,
+             "mail address"},
+        kRestart, "Who sends the mail; needed where notify.smtp.host is set."},
+    Key{"notify.smtp.to",
+        Text{member<&Options::notify, &Notify::smtp, &Smtp::to>, Text::Rule::kNotEmpty,
+             "mail address"},
+        kRestart, "Who receives it; {user_id} stands for the id of the user."},
+    Key{"notify.smtp.username",
+        Text{member<&Options::notify, &Notify::smtp, &Smtp::username>, Text::Rule::kAny,
+             "text, empty for none"},
+        kRestart, "Logs in to the server."},
+    Key{"notify.smtp.password",
+        Text{member<&Options::notify, &Notify::smtp, &Smtp::password>, Text::Rule::kAny,
+             "text, empty for none"},
+        kRestart, "Goes with notify.smtp.username.", kSecret},
+    Key{"notify.smtp.tls", choice<&Options::notify, &Notify::smtp, &Smtp::tls>(kSmtpTls), kRestart,
+        "How the connection is encrypted: not at all, after STARTTLS, or from its start."},
+    Key{"notify.smtp.ca_file",
+        Text{member<&Options::notify, &Notify::smtp, &Smtp::ca_file>, Text::Rule::kAny,
+             kPathOrSystem},
+        kRestart, "The certificates that may vouch for the server."},
+    Key{"notify.smtp.timeout",
+        Duration{member<&Options::notify, &Notify::smtp, &Smtp::timeout>, kIoTimeout}, kRestart,
+        "A delivery that takes longer has failed."},
 
     Key{"payments.currency",
         Text{member<&Options::payments, &Payments::currency>, Text::Rule::kCurrency,
@@ -208,8 +361,29 @@ constexpr std::array kKeys{
         kRestart, "Not yet ended; above it new ones are refused with 503."},
 
     Key{"saga.payment.version",
-        Count{member<&Options::saga, &Saga::payment_version>, {1, 1}, "version"}, kRestart,
+        Count{member<&Options::saga, &Saga::payment_version>, {1, 2}, "version"}, kRestart,
         "Recorded in each payment at birth and kept to its end."},
+    Key{"saga.payment.fraud_gate_amount",
+        Text{member<&Options::saga, &Saga::fraud_gate_amount>, Text::Rule::kAmount,
+             "decimal, in major units"},
+        kRestart, "From this amount on, version 2 asks the fraud check first."},
+    Key{"saga.payment.compensation.initial_interval",
+        Duration{member<&Options::saga, &Saga::compensation, &RetryPolicy::initial_interval>,
+                 kInterval},
+        kRestart, "Wait before the second attempt."},
+    Key{"saga.payment.compensation.backoff_coefficient",
+        Decimal{
+            member<&Options::saga, &Saga::compensation, &RetryPolicy::backoff_coefficient_permille>,
+            kCoefficient, "factor"},
+        kRestart, "Each further wait is this many times the one before."},
+    Key{"saga.payment.compensation.maximum_interval",
+        Duration{member<&Options::saga, &Saga::compensation, &RetryPolicy::maximum_interval>,
+                 kInterval},
+        kRestart, "No wait is longer."},
+    Key{"saga.payment.compensation.maximum_attempts",
+        Count{member<&Options::saga, &Saga::compensation, &RetryPolicy::maximum_attempts>,
+              kAttempts, "attempts"},
+        kRestart, "The first one included; then an operator has to look at it."},
 
     Key{"idempotency.required", Flag{member<&Options::idempotency, &Idempotency::required>},
         kRestart, "Whether a POST or PUT without the header is refused with 400."},

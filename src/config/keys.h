@@ -51,10 +51,30 @@ struct Address {
   Endpoint& (*ref)(Options&);
 };
 struct Text {
-  enum class Rule : std::uint8_t { kAny, kNotEmpty, kCurrency };
+  enum class Rule : std::uint8_t {
+    kAny,
+    kNotEmpty,
+    kCurrency,
+    kAmount,         // a decimal in major units
+    kUrl,            // http:// or https://; empty is none
+    kWebhookSecret,  // whsec_ and base64; empty is none
+  };
   std::string& (*ref)(Options&);
   Rule rule;
   std::string_view unit;
+};
+// Several texts or durations: an array in TOML, separated by commas in text outside a file.
+// No element of a list of texts is empty.
+struct TextList {
+  std::vector<std::string>& (*ref)(Options&);
+  Text::Rule rule;  // of each element
+  std::size_t size_max;
+  std::string_view unit;
+};
+struct DurationList {
+  std::vector<std::chrono::milliseconds>& (*ref)(Options&);
+  Range range;  // of each element, milliseconds
+  std::size_t size_max;
 };
 // One of a closed set of words; the index of the word is the number of the enumerator.
 struct Choice {
@@ -62,7 +82,8 @@ struct Choice {
   std::size_t (*get)(Options&);
   void (*set)(Options&, std::size_t);
 };
-using Type = std::variant<Flag, Count, Size, Duration, Decimal, Address, Text, Choice>;
+using Type = std::variant<Flag, Count, Size, Duration, Decimal, Address, Text, TextList,
+                          DurationList, Choice>;
 
 // Lambdas as one visitor for a Type.
 template <class... Visitors>

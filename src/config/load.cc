@@ -87,7 +87,7 @@ bool is_meant_for_us(std::string_view name, std::size_t nearest_distance) {
   return known || nearest_distance <= 2;
 }
 
-// Two keys whose values must be in order. Which of them is wrong is for the reader to say.
+// Two keys whose values must go together. Which of them is wrong is for the reader to say.
 struct Rule {
   std::string_view low;
   std::string_view relation;
@@ -95,6 +95,9 @@ struct Rule {
   std::string_view reason;
   bool (*holds)(const Options&);
 };
+
+// Stands in a rule about a key that another one makes necessary.
+constexpr std::string_view kNeeded = "must not be empty with";
 
 bool in_order(const RetryPolicy& retry) { return retry.initial_interval <= retry.maximum_interval; }
 
@@ -104,9 +107,38 @@ constexpr std::array kRules{
          [](const Options& o) { return o.server.waiters_max < o.server.threads; }},
     Rule{"gateway.retry.initial_interval", "must not be above", "gateway.retry.maximum_interval",
          "", [](const Options& o) { return in_order(o.gateway.retry); }},
+    Rule{"gateway.inquiry_initial_interval", "must not be above",
+         "gateway.inquiry_maximum_interval", "",
+         [](const Options& o) {
+           return o.gateway.inquiry_initial_interval <= o.gateway.inquiry_maximum_interval;
+         }},
+    Rule{"gateway.url", kNeeded, "gateway.kind", "",
+         [](const Options& o) {
+           return o.gateway.kind != GatewayKind::kHttp || !o.gateway.url.empty();
+         }},
+    Rule{"fraud.url", kNeeded, "fraud.mode", "",
+         [](const Options& o) { return o.fraud.mode != FraudMode::kHttp || !o.fraud.url.empty(); }},
+    Rule{"fraud.retry.initial_interval", "must not be above", "fraud.retry.maximum_interval", "",
+         [](const Options& o) { return in_order(o.fraud.retry); }},
+    Rule{"notify.webhook.secret", kNeeded, "notify.webhook.url", "",
+         [](const Options& o) {
+           return o.notify.webhook.url.empty() || !o.notify.webhook.secret.empty();
+         }},
+    Rule{
+        "notify.smtp.from", kNeeded, "notify.smtp.host", "",
+        [](const Options& o) { return o.notify.smtp.host.empty() || !o.notify.smtp.from.empty(); }},
     Rule{"notify.retry.initial_interval", "must not be above", "notify.retry.maximum_interval", "",
          [](const Options& o) { return in_order(o.notify.retry); }},
+    Rule{"saga.payment.compensation.initial_interval", "must not be above",
+         "saga.payment.compensation.maximum_interval", "",
+         [](const Options& o) { return in_order(o.saga.compensation); }},
 };
+
+// Whether a value in the place of this table could have been meant for a secret key in it.
+bool holds_secret(const std::string& table) {
+  return std::ranges::any_of(
+      keys(), [&](const Key& key) { return key.secret && key.name.starts_with(table + "."); });
+}
 
 // Gathers values and mistakes from the sources, weakest source first.
 class Loader {
@@ -164,7 +196,8 @@ void Loader::take(const std::vector<Entry>& entries, const std::string& source) 
     } else if (const Key* key = find_key(entry.path)) {
       record(*key, assign(*key, entry.value, loaded_.options), origin);
     } else if (is_table(entry.path)) {
-      fail(origin, entry.path + ": expected a table; found " + describe(entry.value, false));
+      const bool secret = holds_secret(entry.path);
+      fail(origin, entry.path + ": expected a table; found " + describe(entry.value, secret));
     } else {
       fail(origin, "unknown key \"" + entry.path + "\"" + suggest_key(entry.path));
     }
@@ -225,8 +258,11 @@ void Loader::read_environment(const Variables& variables) {
 void Loader::read_set(const std::string& argument) {
   const std::size_t equals = argument.find('=');
   const std::string path(trim(argument.substr(0, equals)));
-  if (equals == argument.npos || path.empty()) {
-    return fail({"--set " + argument}, "expected section.key=value");
+  // Behind another sign than '=' may stand what was meant for the value of a secret.
+  const std::size_t sign = path.find_first_of(": ");
+  if (equals == argument.npos || path.empty() || sign != path.npos) {
+    return fail({"--set " + (path.empty() ? argument : path.substr(0, sign))},
+                "expected section.key=value");
   }
   take_text(path, trim(std::string_view(argument).substr(equals + 1)), {"--set"});
 }

@@ -1,8 +1,10 @@
 #include "config/nearest.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "config/keys.h"
@@ -30,22 +32,25 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   a = a.substr(0, kComparedMax);
   b = b.substr(0, kComparedMax);
   // Three rows of the usual table; a swap of neighbours looks two rows back.
-  std::vector<std::size_t> before(b.size() + 1);
-  std::vector<std::size_t> above(b.size() + 1);
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) above[j] = j;
+  using Row = std::array<std::size_t, kComparedMax + 1>;
+  std::array<Row, 3> rows{};
+  Row* before = &rows[0];
+  Row* above = &rows[1];
+  Row* row = &rows[2];
+  for (std::size_t j = 0; j <= b.size(); ++j) (*above)[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    row[0] = i;
+    (*row)[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replace = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      row[j] = std::min({replace, above[j] + 1, row[j - 1] + 1});
+      const std::size_t replace = (*above)[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      std::size_t least = std::min({replace, (*above)[j] + 1, (*row)[j - 1] + 1});
       const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (swapped) row[j] = std::min(row[j], before[j - 2] + 1);
+      if (swapped) least = std::min(least, (*before)[j - 2] + 1);
+      (*row)[j] = least;
     }
-    before.swap(above);
-    above.swap(row);
+    std::swap(before, above);
+    std::swap(above, row);
   }
-  return above[b.size()];
+  return (*above)[b.size()];
 }
 
 bool is_close(std::size_t distance, std::string_view text) {
@@ -53,15 +58,26 @@ bool is_close(std::size_t distance, std::string_view text) {
 }
 
 std::string_view nearest_key(std::string_view name) {
-  const auto rank = [&](const Key& key) { return rank_key(name, key.name); };
-  const auto nearest = std::ranges::min_element(keys(), {}, rank);
-  const std::string_view section = section_of(name);
-  if (is_close(std::get<0>(rank(*nearest)), name) || !is_table(section)) return nearest->name;
   // A guess from another section would mislead more than the neighbours of what was written.
-  const auto rank_neighbour = [&](const Key& key) {
-    return std::tuple(section_of(key.name) != section, rank(key));
-  };
-  return std::ranges::min_element(keys(), {}, rank_neighbour)->name;
+  const std::string_view section = section_of(name);
+  const Key* nearest = nullptr;
+  const Key* neighbour = nullptr;
+  Rank least;
+  Rank least_of_section;
+  for (const Key& key : keys()) {
+    const Rank rank = rank_key(name, key.name);
+    if (nearest == nullptr || rank < least) {
+      nearest = &key;
+      least = rank;
+    }
+    if (section_of(key.name) != section) continue;
+    if (neighbour == nullptr || rank < least_of_section) {
+      neighbour = &key;
+      least_of_section = rank;
+    }
+  }
+  const bool close = is_close(std::get<0>(least), name);
+  return close || neighbour == nullptr ? nearest->name : neighbour->name;
 }
 
 std::string suggest_key(std::string_view name) {

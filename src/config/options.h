@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "config/endpoint.h"
 
@@ -62,12 +63,24 @@ struct Engine {
   bool operator==(const Engine&) const = default;
 };
 
-enum class GatewayKind : std::uint8_t { kMock };
+enum class GatewayKind : std::uint8_t { kMock, kHttp };
 
 struct Gateway {
   GatewayKind kind = GatewayKind::kMock;
+  std::string url;      // load() lets it be empty only where kind is not kHttp
+  std::string api_key;  // secret; empty: calls carry no Authorization
+  std::string ca_file;  // empty: the system's certificates
   std::uint32_t workers = 8;
   std::uint32_t queue_max = 65'536;
+  std::chrono::milliseconds connect_timeout{3'000};
+  std::chrono::milliseconds timeout{15'000};  // from the start of a call to its end
+  std::vector<std::string> refused_errors{"invalid_request", "authentication_failed"};
+  std::chrono::milliseconds inquiry_initial_interval{1'000};
+  std::chrono::milliseconds inquiry_maximum_interval{60'000};
+  std::vector<std::string> callback_secrets;  // secret, each whsec_…; empty: no signature needed
+  std::chrono::milliseconds callback_tolerance{300'000};  // whole seconds
+  std::chrono::milliseconds callback_timeout{300'000};
+  std::chrono::milliseconds callback_delay{500};  // of the mock
   std::chrono::milliseconds latency{0};
   std::int64_t failure_rate_permille = 0;
   std::string journal;  // empty: the mock keeps no journal
@@ -76,13 +89,64 @@ struct Gateway {
   bool operator==(const Gateway&) const = default;
 };
 
-enum class NotifyKind : std::uint8_t { kLog };
+enum class FraudMode : std::uint8_t { kAutomatic, kManual, kHttp };
+enum class FraudVerdict : std::uint8_t { kApprove, kReject };
+enum class FraudClose : std::uint8_t { kTerminate, kAbandon };
+
+struct Fraud {
+  FraudMode mode = FraudMode::kAutomatic;
+  std::chrono::milliseconds delay{0};
+  std::chrono::milliseconds slow_delay{30'000};
+  FraudVerdict verdict = FraudVerdict::kApprove;
+  std::chrono::milliseconds timeout{std::chrono::minutes{10}};
+  FraudClose parent_close = FraudClose::kTerminate;
+  std::string url;  // load() lets it be empty only where mode is not kHttp
+  std::chrono::milliseconds request_timeout{10'000};
+  std::uint32_t workers = 4;
+  std::uint32_t queue_max = 65'536;
+  RetryPolicy retry;
+
+  bool operator==(const Fraud&) const = default;
+};
+
+struct Webhook {
+  std::string url;      // empty: no notification goes out this way
+  std::string secret;   // secret, whsec_…; load() lets it be empty only where url is
+  std::string ca_file;  // empty: the system's certificates
+  std::chrono::milliseconds timeout{20'000};
+  // The waits before attempt 2, 3, …: one attempt more than there are waits.
+  std::vector<std::chrono::milliseconds> schedule{
+      std::chrono::seconds{5}, std::chrono::minutes{5}, std::chrono::minutes{30},
+      std::chrono::hours{2},   std::chrono::hours{5},   std::chrono::hours{10},
+      std::chrono::hours{14},  std::chrono::hours{20},  std::chrono::hours{24}};
+  bool allow_private = false;
+
+  bool operator==(const Webhook&) const = default;
+};
+
+enum class SmtpTls : std::uint8_t { kNone, kStarttls, kTls };
+
+struct Smtp {
+  std::string host;  // empty: no notification goes out this way
+  std::uint32_t port = 25;
+  std::string from;              // load() lets it be empty only where host is
+  std::string to = "{user_id}";  // {user_id} stands for the id of the user
+  std::string username;
+  std::string password;  // secret
+  SmtpTls tls = SmtpTls::kNone;
+  std::string ca_file;  // empty: the system's certificates
+  std::chrono::milliseconds timeout{20'000};
+
+  bool operator==(const Smtp&) const = default;
+};
 
 struct Notify {
-  NotifyKind kind = NotifyKind::kLog;
+  bool log = true;
   std::uint32_t workers = 2;
   std::uint32_t queue_max = 65'536;
   RetryPolicy retry{.maximum_attempts = 3};
+  Webhook webhook;
+  Smtp smtp;
 
   bool operator==(const Notify&) const = default;
 };
@@ -96,6 +160,8 @@ struct Payments {
 
 struct Saga {
   std::uint32_t payment_version = 1;
+  std::string fraud_gate_amount = "1000";  // (0|[1-9][0-9]*)(\.[0-9]+)?, in major units
+  RetryPolicy compensation;
 
   bool operator==(const Saga&) const = default;
 };
@@ -133,6 +199,7 @@ struct Options {
   Storage storage;
   Engine engine;
   Gateway gateway;
+  Fraud fraud;
   Notify notify;
   Payments payments;
   Saga saga;

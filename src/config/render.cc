@@ -21,9 +21,21 @@ constexpr std::string_view kReferenceHead =
 # --set server.listen=127.0.0.1:9000, and the flags --listen and --data.
 #
 # Durations are whole numbers with us, ms, s, m, h or d ("250ms", "1m30s"); sizes are bytes or whole
-# numbers with KiB, MiB, GiB or TiB ("64MiB"). SIGHUP applies new values of the keys marked
-# "reloads"; all others are read once, at start.
+# numbers with KiB, MiB, GiB or TiB ("64MiB"). Outside a file a list may come without brackets and
+# quotes: 5s,1m. SIGHUP applies new values of the keys marked "reloads"; all others are read once,
+# at start.
 )";
+
+constexpr std::size_t kColumns = 100;
+
+template <class Element, class Write>
+std::string write_list(const std::vector<Element>& elements, Write write) {
+  std::string out = "[";
+  for (const Element& element : elements) {
+    out += (out.size() == 1 ? "" : ", ") + quote(write(element));
+  }
+  return out += ']';
+}
 
 // The value of a key as TOML.
 struct Writer {
@@ -38,11 +50,23 @@ struct Writer {
   std::string operator()(const Decimal& type) const { return render_permille(type.ref(options)); }
   std::string operator()(const Address& type) const { return quote(to_string(type.ref(options))); }
   std::string operator()(const Text& type) const { return quote(type.ref(options)); }
+  std::string operator()(const TextList& type) const {
+    return write_list(type.ref(options), [](const std::string& text) { return text; });
+  }
+  std::string operator()(const DurationList& type) const {
+    return write_list(type.ref(options), render_duration);
+  }
   std::string operator()(const Choice& type) const { return quote(type.words[type.get(options)]); }
 };
 
 std::string between(const std::string& min, const std::string& max) {
   return min == max ? "only " + min : min + " to " + max;
+}
+
+std::string render_range(const Range& milliseconds) {
+  const auto text = [](std::int64_t ms) { return render_duration(std::chrono::milliseconds{ms}); };
+  return between(text(milliseconds.min), text(milliseconds.max)) +
+         (milliseconds.step == 1 ? "" : " in steps of " + text(milliseconds.step));
 }
 
 struct Expectation {
@@ -59,11 +83,7 @@ struct Expectation {
            (type.range.step == 1 ? "" : " in steps of " + text(type.range.step));
   }
   std::string operator()(const Duration& type) const {
-    const auto text = [](std::int64_t ms) {
-      return render_duration(std::chrono::milliseconds{ms});
-    };
-    return "duration, " + between(text(type.range.min), text(type.range.max)) +
-           (type.range.step == 1 ? "" : " in steps of " + text(type.range.step));
+    return "duration, " + render_range(type.range);
   }
   std::string operator()(const Decimal& type) const {
     return std::string(type.unit) + ", " +
@@ -71,6 +91,13 @@ struct Expectation {
   }
   std::string operator()(const Address&) const { return "address and port"; }
   std::string operator()(const Text& type) const { return std::string(type.unit); }
+  std::string operator()(const TextList& type) const {
+    return "list of up to " + std::to_string(type.size_max) + " " + std::string(type.unit);
+  }
+  std::string operator()(const DurationList& type) const {
+    return "list of up to " + std::to_string(type.size_max) + " durations, each " +
+           render_range(type.range);
+  }
   std::string operator()(const Choice& type) const {
     std::string words;
     for (const std::string_view word : type.words) {
@@ -80,11 +107,24 @@ struct Expectation {
   }
 };
 
-// `name = value`, or for a secret a comment in its place.
+// Whether the value of a secret key, as TOML, has nothing to hide.
+bool is_nothing(std::string_view toml) { return toml == "\"\"" || toml == "[]"; }
+
+// `name = value`, or for a secret that is set a comment in its place.
 std::string assignment(const Key& key, const Options& options) {
   const std::string leaf(leaf_of(key.name));
-  if (key.secret) return "# " + leaf + ": " + render_value(key, options);
-  return leaf + " = " + render_value(key, options);
+  const std::string value = render_value(key, options);
+  if (key.secret && !is_nothing(value)) return "# " + leaf + ": " + value;
+  return leaf + " = " + value;
+}
+
+// The assignment and what the key takes: behind it, or where that is too long on a line above.
+std::string documented(const Key& key, const Options& options) {
+  std::string line = assignment(key, options);
+  std::string note = "# " + render_expected(key) + (key.tunable ? "; reloads" : "");
+  const bool fits = line.size() + 2 + note.size() <= kColumns;
+  if (fits) return line.append("  ").append(note).append("\n");
+  return note.append("\n").append(line).append("\n");
 }
 
 }  // namespace
@@ -93,8 +133,7 @@ std::string render_value(const Key& key, const Options& options) {
   // Rows find members in a mutable Options, for assigning; reading goes through a copy.
   Options copy = options;
   std::string text = std::visit(Writer{copy}, key.type);
-  if (key.secret) return text == "\"\"" ? "not set" : "set, not shown";
-  return text;
+  return key.secret && !is_nothing(text) ? "set, not shown" : text;
 }
 
 std::string render_expected(const Key& key) { return std::visit(Expectation{}, key.type); }
@@ -125,8 +164,7 @@ std::string render_reference() {
     for (const Key& key : keys()) {
       if (section_of(key.name) != section.name) continue;
       out += (first ? "# " : "\n# ") + std::string(key.why) + '\n';
-      out += assignment(key, defaults) + "  # " + render_expected(key);
-      out += key.tunable ? "; reloads\n" : "\n";
+      out += documented(key, defaults);
       first = false;
     }
   }

@@ -36,7 +36,7 @@ std::string join(const std::string& parent, std::string_view part) {
   return path += is_bare_key(part) ? std::string(part) : quote(part);
 }
 
-Value value_of(const toml::node& node) {
+Element element_of(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::boolean:
       return node.as_boolean()->get();
@@ -47,7 +47,7 @@ Value value_of(const toml::node& node) {
     case toml::node_type::string:
       return node.as_string()->get();
     case toml::node_type::table:
-      return TableValue{};
+      return OtherValue{"a table"};
     case toml::node_type::array:
       return OtherValue{"an array"};
     case toml::node_type::date:
@@ -60,6 +60,17 @@ Value value_of(const toml::node& node) {
       break;
   }
   return OtherValue{"nothing"};
+}
+
+Value value_of(const toml::node& node) {
+  if (node.is_table()) return TableValue{};
+  if (const toml::array* array = node.as_array()) {
+    ListValue list;
+    for (const toml::node& element : *array) list.elements.push_back(element_of(element));
+    return list;
+  }
+  return std::visit([](auto&& value) -> Value { return std::forward<decltype(value)>(value); },
+                    element_of(node));
 }
 
 void list(const toml::table& table, const std::string& parent, std::size_t depth,
@@ -90,6 +101,20 @@ std::optional<SyntaxError> check_limits(std::string_view text) {
   return std::nullopt;
 }
 
+// The library's message without what it quotes of a value, such as the digits of a number that is
+// too large. What it quotes of keys stays.
+std::string without_values(std::string_view what) {
+  std::string text(what.substr(0, what.find(", saw ")));
+  const bool about_keys = text.find("cannot redefine") != text.npos ||
+                          text.find("cannot insert") != text.npos ||
+                          text.find("expected '") != text.npos;
+  const std::size_t begin = text.find('\'');
+  if (!about_keys && begin != text.npos) {
+    text.replace(begin, text.rfind('\'') - begin + 1, "'…'");
+  }
+  return text;
+}
+
 std::expected<toml::table, SyntaxError> parse(std::string_view text) {
   if (auto error = check_limits(text)) return std::unexpected(std::move(*error));
   try {
@@ -97,7 +122,7 @@ std::expected<toml::table, SyntaxError> parse(std::string_view text) {
   } catch (const toml::parse_error& error) {
     const auto& at = error.source().begin;
     return std::unexpected(SyntaxError{static_cast<int>(at.line), static_cast<int>(at.column),
-                                       std::string(error.description())});
+                                       without_values(error.description())});
   }
 }
 

@@ -3,7 +3,8 @@
 // Limits: kTextBytesMax per text; kDotsPerLineMax dots in a line, because the library builds and
 // frees dotted keys by recursion; kDepthMax levels are listed, deeper ones are no keys of ours.
 // Threads: pure functions. Lifetime: results own their text.
-// Errors: the library's exceptions stop here and come out as SyntaxError.
+// Errors: the library's exceptions stop here and come out as SyntaxError. Its messages name keys,
+// but lose what they quote of values: one of them may be a secret.
 #pragma once
 
 #include <cstddef>
@@ -22,9 +23,15 @@ constexpr std::size_t kDepthMax = 8;
 
 struct TableValue {};
 struct OtherValue {
-  std::string_view name;  // "an array", "a date": what no key of ours takes
+  std::string_view name;  // "a date", "a time": what no key of ours takes
 };
-using Value = std::variant<bool, std::int64_t, double, std::string, TableValue, OtherValue>;
+// An element that is itself a table or an array is an OtherValue.
+using Element = std::variant<bool, std::int64_t, double, std::string, OtherValue>;
+struct ListValue {
+  std::vector<Element> elements;
+};
+using Value =
+    std::variant<bool, std::int64_t, double, std::string, TableValue, ListValue, OtherValue>;
 
 struct Entry {
   std::string path;  // "gateway.retry.maximum_attempts"; a part that is no bare key is quoted

@@ -35,7 +35,14 @@ struct CreatePayment {
   PaymentRules rules;
 };
 
-enum class GatewayReply : std::uint8_t { kConfirmed = 1, kDeclined = 2, kTemporaryFailure = 3 };
+enum class GatewayReply : std::uint8_t {
+  kConfirmed = 1,
+  kDeclined = 2,
+  kTemporaryFailure = 3,  // certainly nothing was taken; try again
+  kNoAnswer = 4,          // nobody knows: never tried again before an inquiry
+  kAccepted = 5,          // the outcome comes by callback
+  kRefused = 6,           // certainly nothing was taken, and trying again is of no use
+};
 
 // What the gateway said to attempt `attempt` of a payment's charge.
 struct RecordGatewayReply {
@@ -45,11 +52,108 @@ struct RecordGatewayReply {
   std::string detail;  // the gateway's reference, reason or error
 };
 
+enum class InquiryReply : std::uint8_t {
+  kConfirmed = 1,
+  kDeclined = 2,
+  kAccepted = 3,
+  kUnknownKey = 4,  // the gateway never took a charge under this key
+  kNoAnswer = 5,
+};
+
+struct RecordInquiryReply {
+  std::string payment_id;
+  std::uint32_t inquiry = 0;
+  InquiryReply reply = InquiryReply::kNoAnswer;
+  std::string detail;
+};
+
+// What became of voiding or refunding a charge. kDone also when there was nothing to undo.
+enum class UndoReply : std::uint8_t { kDone = 1, kFailed = 2 };
+
+struct RecordUndoReply {
+  std::string payment_id;
+  std::uint32_t call = 0;
+  UndoReply reply = UndoReply::kFailed;
+  std::string detail;
+};
+
+// The gateway's callback: the outcome of a charge, told by itself.
+struct RecordCallback {
+  std::string payment_id;
+  CallbackOutcome outcome = CallbackOutcome::kConfirmed;
+  std::string reference;
+  std::string reason;
+  std::string webhook_id;
+};
+
+enum class RefundReply : std::uint8_t { kConfirmed = 1, kDeclined = 2, kFailed = 3 };
+
+struct RecordRefundReply {
+  std::string refund_id;
+  std::uint32_t call = 0;
+  RefundReply reply = RefundReply::kFailed;
+  std::string detail;
+};
+
+enum class FraudReply : std::uint8_t { kApproved = 1, kRejected = 2, kFailed = 3 };
+
+struct RecordFraudReply {
+  std::string fraud_id;
+  std::uint32_t attempt = 0;
+  FraudReply reply = FraudReply::kFailed;
+  std::string detail;
+};
+
+// A person's verdict on a fraud check.
+struct DecideFraud {
+  std::string fraud_id;
+  bool approved = false;
+  std::string reason;
+};
+
+enum class NotifyReply : std::uint8_t {
+  kDelivered = 1,
+  kFailed = 2,
+  kGone = 3,  // never again: no further attempt is of use
+};
+
 struct RecordNotification {
   std::string payment_id;
+  NotifyChannel channel = NotifyChannel::kLog;
   std::uint32_t attempt = 0;
-  bool delivered = false;
+  NotifyReply reply = NotifyReply::kFailed;
   std::string error;
+};
+
+// The time that a workflow waited for has come.
+struct TimerFired {
+  StreamKind kind = StreamKind::kPayment;
+  std::string id;
+  Timestamp due;
+};
+
+struct CancelPayment {
+  std::string payment_id;
+  std::string reason;
+};
+
+struct RetryCompensation {
+  std::string payment_id;
+};
+
+struct CreateRefund {
+  std::string payment_id;
+  std::string amount;  // decimal text; empty: all that has not been given back
+};
+
+// Further attempts at a task whose attempts are used up.
+struct RetryNotification {
+  std::string payment_id;
+  NotifyChannel channel = NotifyChannel::kLog;
+};
+
+struct RetryRefund {
+  std::string refund_id;
 };
 
 // Completes a claimed key with the answer that its first request got in the end.
@@ -58,8 +162,11 @@ struct CompleteKey {
   Answer answer;
 };
 
-using Command = std::variant<OpenAccount, Deposit, CreatePayment, RecordGatewayReply,
-                             RecordNotification, CompleteKey>;
+using Command =
+    std::variant<OpenAccount, Deposit, CreatePayment, CancelPayment, RetryCompensation,
+                 CreateRefund, RetryNotification, RetryRefund, DecideFraud, RecordCallback,
+                 RecordGatewayReply, RecordInquiryReply, RecordUndoReply, RecordRefundReply,
+                 RecordFraudReply, RecordNotification, TimerFired, CompleteKey>;
 
 // A request that came with an Idempotency-Key.
 struct KeyedRequest {

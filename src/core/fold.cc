@@ -2,9 +2,11 @@
 
 #include <variant>
 
+#include "core/fraud/evolve.h"
 #include "core/idempotency/keys.h"
 #include "core/ledger/evolve.h"
 #include "core/payment/evolve.h"
+#include "core/refund/evolve.h"
 
 namespace payonce::core {
 namespace {
@@ -16,11 +18,14 @@ struct Overloaded : Functions... {
 template <class... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;
 
-// A movement within a payment's stream is also a step of that payment.
+// A movement within a workflow's stream is also a step of that workflow.
 template <class LedgerEvent>
 bool fold_movement(Rows& rows, const Record& record, const LedgerEvent& event) {
   if (!evolve(rows, record, event)) {
     return false;
+  }
+  if (record.kind == StreamKind::kRefund) {
+    return note_refund_transfer(rows, record);
   }
   return record.kind != StreamKind::kPayment || note_ledger_event(rows, record);
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,5 +23,22 @@ void append_big_endian(std::string& out, std::uint64_t value);
 [[nodiscard]] std::string position(Timestamp created_at, Seq seq);
 [[nodiscard]] std::string text_prefix(std::string_view text);  // text and its zero byte
 [[nodiscard]] std::string status_prefix(PaymentStatus status);
+
+// kWakeups: the kind's byte and the workflow's id.
+[[nodiscard]] std::string wakeup_key(StreamKind kind, std::string_view id);
+
+// kExhausted: a task whose attempts are used up, named the same way to clients:
+// "compensation:<payment>", "refund:<refund>" or "notify-<channel>:<payment>".
+[[nodiscard]] std::string compensation_task(std::string_view payment_id);
+[[nodiscard]] std::string refund_task(std::string_view refund_id);
+[[nodiscard]] std::string notify_task(NotifyChannel channel, std::string_view payment_id);
+
+struct TaskName {
+  enum class Kind : std::uint8_t { kCompensation, kRefund, kNotify };
+  Kind kind = Kind::kCompensation;
+  NotifyChannel channel = NotifyChannel::kLog;
+  std::string_view workflow_id;
+};
+[[nodiscard]] std::optional<TaskName> parse_task(std::string_view task_id);
 
 }  // namespace payonce::core

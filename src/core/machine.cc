@@ -8,63 +8,9 @@
 #include "core/idempotency/keys.h"
 #include "core/ledger/decide.h"
 #include "core/payment/decide.h"
+#include "core/refund/decide.h"
 
 namespace payonce::core {
-namespace {
-
-CallGateway gateway_effect(const Payment& payment, const PendingCall& call) {
-  return CallGateway{.payment_id = payment.id,
-                     .attempt = call.attempt,
-                     .not_before = call.not_before,
-                     .amount = payment.content.amount,
-                     .payment_method = payment.content.payment_method};
-}
-
-SendNotification notification_effect(const Payment& payment, const PendingCall& call) {
-  return SendNotification{.payment_id = payment.id,
-                          .attempt = call.attempt,
-                          .not_before = call.not_before,
-                          .user_id = payment.content.user_id,
-                          .amount = payment.content.amount,
-                          .status = payment.status,
-                          .failure = payment.failure};
-}
-
-// What a payment waited for before a command, to find out what the command made it wait for.
-struct Waits {
-  std::optional<PendingCall> gateway;
-  std::optional<PendingCall> notification;
-  bool ended = false;
-};
-
-Waits waits_of(const Payment* payment) {
-  if (payment == nullptr) {
-    return {};
-  }
-  return {.gateway = pending_gateway_call(*payment),
-          .notification = pending_notification(*payment),
-          .ended = terminal(payment->status)};
-}
-
-void append_new_effects(const Payment& payment, const Waits& before, std::vector<Effect>& out) {
-  const Waits now = waits_of(&payment);
-  if (now.gateway && now.gateway != before.gateway) {
-    out.emplace_back(gateway_effect(payment, *now.gateway));
-  }
-  if (now.notification && now.notification != before.notification) {
-    out.emplace_back(notification_effect(payment, *now.notification));
-  }
-  if (now.ended && !before.ended) {
-    out.emplace_back(WorkflowEnded{.kind = StreamKind::kPayment, .id = payment.id});
-  }
-}
-
-}  // namespace
-
-void append_pending_effects(const Payment& payment, std::vector<Effect>& out) {
-  append_new_effects(payment, Waits{.gateway = {}, .notification = {}, .ended = true}, out);
-}
-
 Outcome Machine::handle(const Input& input, Timestamp now, Renderer* renderer, Answer& answer,
                         Produced& out) {
   // The log's time never runs backwards, whatever the clock does.
@@ -84,16 +30,16 @@ Outcome Machine::handle(const Input& input, Timestamp now, Renderer* renderer, A
   const Verdict verdict =
       std::visit([&](const auto& command) { return decide(command, context); }, input.command);
   const bool changed = !decision_.empty();
-  const Waits before = changed ? waits_of(find_payment(verdict.payment)) : Waits{};
+  const Waits before = changed ? waits_of(verdict) : Waits{};
   commit_decision(now, out);
   Outcome outcome = resolve(verdict);
   if (!changed) {
-    outcome.depends_on = std::max({rows_->accounts.changed_at(verdict.account),
-                                   rows_->payments.changed_at(verdict.payment),
-                                   rows_->keys.changed_at(verdict.key)});
-  }
-  if (changed && outcome.payment != nullptr) {
-    append_new_effects(*outcome.payment, before, out.effects);
+    outcome.depends_on = std::max(
+        {rows_->accounts.changed_at(verdict.account), rows_->payments.changed_at(verdict.payment),
+         rows_->frauds.changed_at(verdict.fraud), rows_->refunds.changed_at(verdict.refund),
+         rows_->keys.changed_at(verdict.key)});
+  } else {
+    append_new_effects(outcome, before, out.effects);
   }
   if (outcome.kind == OutcomeKind::kKeyCompleted) {
     out.effects.emplace_back(WorkflowEnded{.kind = StreamKind::kIdempotency, .id = verdict.key});
@@ -111,6 +57,19 @@ const Payment* Machine::find_payment(const std::string& id) {
   return id.empty() ? nullptr : rows_->payments.find(id);
 }
 
+const FraudCheck* Machine::find_fraud(const std::string& id) {
+  return id.empty() ? nullptr : rows_->frauds.find(id);
+}
+
+const Refund* Machine::find_refund(const std::string& id) {
+  return id.empty() ? nullptr : rows_->refunds.find(id);
+}
+
+Waits Machine::waits_of(const Verdict& verdict) {
+  return core::waits_of(find_payment(verdict.payment), find_fraud(verdict.fraud),
+                        find_refund(verdict.refund));
+}
+
 Outcome Machine::resolve(const Verdict& verdict) {
   Outcome outcome{.kind = verdict.kind, .amount_error = verdict.amount_error};
   if (!verdict.account.empty()) {
@@ -120,6 +79,8 @@ Outcome Machine::resolve(const Verdict& verdict) {
     outcome.transfer = rows_->transfers.find(verdict.transfer);
   }
   outcome.payment = find_payment(verdict.payment);
+  outcome.fraud = find_fraud(verdict.fraud);
+  outcome.refund = find_refund(verdict.refund);
   if (!verdict.key.empty()) {
     outcome.key = rows_->keys.find(verdict.key);
   }
@@ -156,21 +117,133 @@ Machine::Verdict Machine::decide(const CreatePayment& command, const Context& co
       .payer = rows_->accounts.find(command.content.user_id),
       .clearing = rows_->accounts.find(gateway_account(command.content.amount.currency))};
   verdict.kind = decide_create_payment(command, verdict.payment, parties, context, decision_);
+  const FraudMode mode = command.rules.fraud.mode;
+  if (verdict.kind == OutcomeKind::kPaymentAccepted &&
+      (mode == FraudMode::kTask || mode == FraudMode::kManual)) {
+    verdict.fraud = fraud_check_id(verdict.payment);
+  }
+  return verdict;
+}
+
+Machine::Verdict Machine::about_payment(const std::string& id) {
+  Verdict verdict;
+  verdict.payment = id;
   return verdict;
 }
 
 Machine::Verdict Machine::decide(const RecordGatewayReply& command, const Context& context) {
-  Verdict verdict;
-  verdict.payment = command.payment_id;
-  verdict.kind =
-      decide_gateway_reply(command, find_payment(command.payment_id), context, decision_);
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_gateway_reply(command, find_payment(verdict.payment), context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RecordInquiryReply& command, const Context& context) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_inquiry_reply(command, find_payment(verdict.payment), context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RecordCallback& command, const Context& /*context*/) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_callback(command, find_payment(verdict.payment), decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const CancelPayment& command, const Context& /*context*/) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_cancel(command, find_payment(verdict.payment), decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RecordUndoReply& command, const Context& context) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_undo_reply(command, find_payment(verdict.payment), context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RetryCompensation& command, const Context& /*context*/) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_retry_compensation(find_payment(verdict.payment), decision_);
   return verdict;
 }
 
 Machine::Verdict Machine::decide(const RecordNotification& command, const Context& context) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_notification(command, find_payment(verdict.payment), context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RetryNotification& command, const Context& /*context*/) {
+  Verdict verdict = about_payment(command.payment_id);
+  verdict.kind = decide_retry_notification(command, find_payment(verdict.payment), decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::about_fraud(const std::string& id, FraudParties& parties) {
   Verdict verdict;
-  verdict.payment = command.payment_id;
-  verdict.kind = decide_notification(command, find_payment(command.payment_id), context, decision_);
+  verdict.fraud = id;
+  parties.check = find_fraud(id);
+  if (parties.check != nullptr) {
+    verdict.payment = parties.check->payment_id;
+    parties.payment = find_payment(verdict.payment);
+  }
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RecordFraudReply& command, const Context& context) {
+  FraudParties parties;
+  Verdict verdict = about_fraud(command.fraud_id, parties);
+  verdict.kind = decide_fraud_reply(command, parties, context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const DecideFraud& command, const Context& /*context*/) {
+  FraudParties parties;
+  Verdict verdict = about_fraud(command.fraud_id, parties);
+  verdict.kind = decide_fraud_verdict(command, parties, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const TimerFired& command, const Context& context) {
+  if (command.kind == StreamKind::kFraud) {
+    FraudParties parties;
+    Verdict verdict = about_fraud(command.id, parties);
+    verdict.kind = decide_fraud_timer(command, parties, context, decision_);
+    return verdict;
+  }
+  Verdict verdict = about_payment(command.id);
+  verdict.kind = decide_callback_timer(command, find_payment(verdict.payment), context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const CreateRefund& command, const Context& context) {
+  Verdict verdict = about_payment(command.payment_id);
+  const std::string id = context.make_id(kRefundPrefix);
+  const RefundVerdict refund =
+      decide_create_refund(command, id, find_payment(verdict.payment), decision_);
+  verdict.kind = refund.kind;
+  verdict.amount_error = refund.amount_error;
+  verdict.refund = verdict.kind == OutcomeKind::kRefundAccepted ? id : std::string();
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RecordRefundReply& command, const Context& context) {
+  Verdict verdict;
+  verdict.refund = command.refund_id;
+  RefundParties parties{.refund = find_refund(command.refund_id)};
+  if (parties.refund != nullptr) {
+    verdict.payment = parties.refund->payment_id;
+    parties.payment = find_payment(verdict.payment);
+    parties.payer = rows_->accounts.find(parties.refund->user_id);
+  }
+  verdict.kind = decide_refund_reply(command, parties, context, decision_);
+  return verdict;
+}
+
+Machine::Verdict Machine::decide(const RetryRefund& command, const Context& /*context*/) {
+  Verdict verdict;
+  verdict.refund = command.refund_id;
+  verdict.kind = decide_retry_refund(find_refund(command.refund_id), decision_);
   return verdict;
 }
 
@@ -235,6 +308,14 @@ Seq Machine::previous_of(const NewEvent& event) {
   if (event.kind == StreamKind::kPayment) {
     const Payment* payment = rows_->payments.find(event.stream);
     return payment == nullptr ? 0 : payment->stream_last;
+  }
+  if (event.kind == StreamKind::kFraud) {
+    const FraudCheck* check = rows_->frauds.find(event.stream);
+    return check == nullptr ? 0 : check->stream_last;
+  }
+  if (event.kind == StreamKind::kRefund) {
+    const Refund* refund = rows_->refunds.find(event.stream);
+    return refund == nullptr ? 0 : refund->stream_last;
   }
   return 0;
 }

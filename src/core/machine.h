@@ -12,6 +12,8 @@
 
 #include "core/commands.h"
 #include "core/decision.h"
+#include "core/effects.h"
+#include "core/fraud/decide.h"
 #include "core/outcome.h"
 #include "core/record.h"
 #include "core/rows.h"
@@ -57,17 +59,36 @@ class Machine {
     std::string account;
     std::string transfer;
     std::string payment;
+    std::string fraud;
+    std::string refund;
     std::string key;
   };
 
   Verdict decide(const OpenAccount& command, const Context& context);
   Verdict decide(const Deposit& command, const Context& context);
   Verdict decide(const CreatePayment& command, const Context& context);
+  Verdict decide(const CancelPayment& command, const Context& context);
+  Verdict decide(const RetryCompensation& command, const Context& context);
+  Verdict decide(const CreateRefund& command, const Context& context);
+  Verdict decide(const RetryNotification& command, const Context& context);
+  Verdict decide(const RetryRefund& command, const Context& context);
+  Verdict decide(const DecideFraud& command, const Context& context);
+  Verdict decide(const RecordCallback& command, const Context& context);
   Verdict decide(const RecordGatewayReply& command, const Context& context);
+  Verdict decide(const RecordInquiryReply& command, const Context& context);
+  Verdict decide(const RecordUndoReply& command, const Context& context);
+  Verdict decide(const RecordRefundReply& command, const Context& context);
+  Verdict decide(const RecordFraudReply& command, const Context& context);
   Verdict decide(const RecordNotification& command, const Context& context);
+  Verdict decide(const TimerFired& command, const Context& context);
   Verdict decide(const CompleteKey& command, const Context& context);
+  [[nodiscard]] static Verdict about_payment(const std::string& id);
+  [[nodiscard]] Verdict about_fraud(const std::string& id, FraudParties& parties);
   [[nodiscard]] Outcome resolve(const Verdict& verdict);
   [[nodiscard]] const Payment* find_payment(const std::string& id);
+  [[nodiscard]] const FraudCheck* find_fraud(const std::string& id);
+  [[nodiscard]] const Refund* find_refund(const std::string& id);
+  [[nodiscard]] Waits waits_of(const Verdict& verdict);
   void keep_answer(const KeyedRequest& request, const Outcome& outcome, const Answer& answer,
                    Timestamp now, Produced& out);
   void commit_decision(Timestamp now, Produced& out);
@@ -78,8 +99,5 @@ class Machine {
   Position position_;
   Decision decision_;  // scratch, empty between commands
 };
-
-// The effects that a payment waits for: at start they are released again, one for one.
-void append_pending_effects(const Payment& payment, std::vector<Effect>& out);
 
 }  // namespace payonce::core

@@ -7,9 +7,11 @@
 
 #include "base/money.h"
 #include "base/time.h"
+#include "core/fraud/model.h"
 #include "core/idempotency/model.h"
 #include "core/ledger/model.h"
 #include "core/payment/model.h"
+#include "core/refund/model.h"
 #include "core/types.h"
 
 namespace payonce::core {
@@ -32,6 +34,22 @@ enum class OutcomeKind : std::uint8_t {
   kKeyReused,    // the key was used with another payload
   kKeyInFlight,  // `key` names the workflow whose end completes the answer
   kKeyCompleted,
+  kPaymentNotFound,
+  kCancelAccepted,  // compensation runs, or the payment has just been cancelled
+  kCancelled,       // it was cancelled before
+  kPaymentClosed,   // its end is decided, and it is another one
+  kCompensationRetried,
+  kNotCompensationFailed,  // there is nothing to retry
+  kCallbackAccepted,
+  kFraudDecided,  // now, or by the same verdict before
+  kFraudNotFound,
+  kFraudClosed,  // ended otherwise
+  kRefundAccepted,
+  kRefundTooMuch,      // more than was paid and not given back
+  kRefundNotPossible,  // the payment has not succeeded
+  kTaskRetried,
+  kTaskNotFound,
+  kTaskNotExhausted,
 };
 
 // Pointers lead into the machine's rows: valid until the next command.
@@ -41,6 +59,8 @@ struct Outcome {
   const Transfer* transfer = nullptr;
   const Payment* payment = nullptr;
   const KeyRecord* key = nullptr;
+  const FraudCheck* fraud = nullptr;
+  const Refund* refund = nullptr;
   AmountError amount_error = AmountError::kSyntax;
   // The newest event that the outcome shows: it may be told only when that one is durable. Set when
   // the command itself added no event.
@@ -57,14 +77,63 @@ struct CallGateway {
   std::string payment_method;
 };
 
+// Asks the gateway what it knows of the payment's key.
+struct InquireGateway {
+  std::string payment_id;
+  std::uint32_t inquiry = 0;
+  Timestamp not_before;
+  std::string payment_method;
+};
+
+// Voids or refunds the whole charge, under the same key as the charge.
+struct UndoAtGateway {
+  std::string payment_id;
+  CompensationKind kind = CompensationKind::kVoidCharge;
+  std::uint32_t call = 0;
+  Timestamp not_before;
+  Money amount;
+  std::string payment_method;
+};
+
+// Gives a part of a charge back; `refund_id` is the gateway's idempotency key for it.
+struct RefundAtGateway {
+  std::string refund_id;
+  std::string payment_id;
+  std::uint32_t call = 0;
+  Timestamp not_before;
+  Money amount;
+  std::string payment_method;
+};
+
+struct CheckFraud {
+  std::string fraud_id;
+  std::uint32_t attempt = 0;
+  Timestamp not_before;
+  std::string payment_id;
+  std::string user_id;
+  Money amount;
+  std::string payment_method;
+};
+
 struct SendNotification {
   std::string payment_id;
+  NotifyChannel channel = NotifyChannel::kLog;
   std::uint32_t attempt = 0;
   Timestamp not_before;
   std::string user_id;
   Money amount;
   PaymentStatus status = PaymentStatus::kPending;
   FailureCode failure = FailureCode::kNone;
+  Timestamp ended_at;
+  std::string payment_method;
+};
+
+// The workflow waits for this time to come.
+struct StartTimer {
+  StreamKind kind = StreamKind::kPayment;
+  std::string id;
+  Timestamp due;
+  std::string payment_method;
 };
 
 // Somebody may be waiting for this workflow's end, or (kIdempotency) for this key's answer.
@@ -73,6 +142,7 @@ struct WorkflowEnded {
   std::string id;
 };
 
-using Effect = std::variant<CallGateway, SendNotification, WorkflowEnded>;
+using Effect = std::variant<CallGateway, InquireGateway, UndoAtGateway, RefundAtGateway, CheckFraud,
+                            SendNotification, StartTimer, WorkflowEnded>;
 
 }  // namespace payonce::core

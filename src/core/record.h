@@ -10,9 +10,11 @@
 #include <variant>
 
 #include "base/time.h"
+#include "core/fraud/events.h"
 #include "core/idempotency/events.h"
 #include "core/ledger/events.h"
 #include "core/payment/events.h"
+#include "core/refund/events.h"
 #include "core/types.h"
 
 namespace payonce::core {
@@ -29,17 +31,23 @@ struct LogCreated {
   }
 };
 
-using Event = std::variant<LogCreated, AccountOpened, FundsTransferred, FundsHeld, HoldPosted,
-                           HoldVoided, PaymentCreated, PaymentRefused, GatewayRetryScheduled,
-                           GatewayConfirmed, GatewayDeclined, GatewayExhausted, PaymentSucceeded,
-                           PaymentFailed, NotificationSent, NotificationRetryScheduled,
-                           NotificationExhausted, KeyClaimed, AnswerRecorded>;
+using Event = std::variant<
+    LogCreated, AccountOpened, FundsTransferred, FundsHeld, HoldPosted, HoldVoided, PaymentCreated,
+    PaymentRefused, GatewayRetryScheduled, GatewayConfirmed, GatewayDeclined, GatewayExhausted,
+    PaymentSucceeded, PaymentFailed, NotificationSent, NotificationRetryScheduled,
+    NotificationExhausted, KeyClaimed, AnswerRecorded, GatewayInDoubt, InquiryRetryScheduled,
+    InquiryFoundNothing, GatewayAccepted, CallbackReceived, CallbackTimedOut, CancelRequested,
+    CompensationStarted, CompensationStepDone, CompensationRetryScheduled, CompensationExhausted,
+    CompensationResumed, CompensationCompleted, FraudCheckStarted, FraudCheckEnded,
+    PaymentCancelled, LateRefundStarted, NotificationResumed, FraudCheckOpened,
+    FraudCheckRetryScheduled, FraudCheckDecided, RefundCreated, RefundRetryScheduled,
+    RefundConfirmed, RefundDeclined, RefundExhausted, RefundResumed, RefundRequested, RefundEnded>;
 
 struct Record {
   Seq seq = 0;
   Timestamp at;
   StreamKind kind = StreamKind::kLog;
-  std::string stream;  // the account's or payment's id; empty for log and key events
+  std::string stream;  // the account's or workflow's id; empty for log and key events
   Seq previous = 0;    // the event before this one in the same stream, 0 for the first
   Event event;
 };

@@ -12,6 +12,13 @@
 
 namespace payonce::core {
 
+// A call to the outside that some state waits for. Attempts count from 1.
+struct PendingCall {
+  std::uint32_t attempt = 0;
+  Timestamp not_before;
+  bool operator==(const PendingCall&) const = default;
+};
+
 struct RetryPolicy {
   std::uint32_t initial_interval_ms = 1000;
   std::uint32_t backoff_coefficient_permille = 2000;  // 2000 means × 2; at least 1000

@@ -17,9 +17,11 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "core/fraud/model.h"
 #include "core/idempotency/model.h"
 #include "core/ledger/model.h"
 #include "core/payment/model.h"
+#include "core/refund/model.h"
 #include "core/types.h"
 
 namespace payonce::core {
@@ -33,6 +35,8 @@ class RowSource {
   virtual bool load(std::string_view key, Transfer& out) = 0;
   virtual bool load(std::string_view key, Payment& out) = 0;
   virtual bool load(std::string_view key, KeyRecord& out) = 0;
+  virtual bool load(std::string_view key, FraudCheck& out) = 0;
+  virtual bool load(std::string_view key, Refund& out) = 0;
 };
 
 // Ordered secondary keys. Numbers are stored and never reused.
@@ -42,8 +46,12 @@ enum class Index : std::uint8_t {
   kPaymentsByTime = 3,      // created_at, seq → payment id
   kPaymentsByUser = 4,      // user id, created_at, seq → payment id
   kPaymentsByStatus = 5,    // status, created_at, seq → payment id
-  kWakeups = 6,             // payment id → nothing: payments that wait for a task
+  kWakeups = 6,             // kind, workflow id → nothing: what waits for a task or a timer
   kKeysByExpiry = 7,        // expires_at, key → nothing
+  kExhausted = 8,           // task id → nothing: attempts used up, waits for an operator
+  kRefundsByPayment = 9,    // payment id, created_at, seq → refund id
+  kFraudByTime = 10,        // created_at, seq → fraud check id
+  kRefundsByTime = 11,      // created_at, seq → refund id
 };
 
 // Who keeps the secondary keys. The engine needs none of them and passes no sink.
@@ -53,6 +61,15 @@ class IndexSink {
   virtual void put(Index index, std::string key, std::string_view value) = 0;
   virtual void erase(Index index, std::string key) = 0;
 };
+
+// Puts or erases a key that only says "this is so", when that has changed.
+inline void set_mark(IndexSink& indexes, Index index, bool before, bool now, std::string key) {
+  if (before && !now) {
+    indexes.erase(index, std::move(key));
+  } else if (!before && now) {
+    indexes.put(index, std::move(key), {});
+  }
+}
 
 struct StringHash {
   using is_transparent = void;
@@ -180,16 +197,25 @@ class RowTable {
 
 struct Rows {
   Rows(RowSource& source, IndexSink* sink)
-      : accounts(source), transfers(source), payments(source), keys(source), indexes(sink) {}
+      : accounts(source),
+        transfers(source),
+        payments(source),
+        keys(source),
+        frauds(source),
+        refunds(source),
+        indexes(sink) {}
 
   RowTable<Account> accounts;
   RowTable<Transfer> transfers;
   RowTable<Payment> payments;
   RowTable<KeyRecord> keys;
+  RowTable<FraudCheck> frauds;
+  RowTable<Refund> refunds;
   IndexSink* indexes;  // may be null
 
   [[nodiscard]] std::size_t size() const {
-    return accounts.size() + transfers.size() + payments.size() + keys.size();
+    return accounts.size() + transfers.size() + payments.size() + keys.size() + frauds.size() +
+           refunds.size();
   }
 };
 

@@ -15,6 +15,8 @@ enum class StreamKind : std::uint8_t {
   kAccount = 1,
   kPayment = 2,
   kIdempotency = 3,
+  kFraud = 4,
+  kRefund = 5,
 };
 
 [[nodiscard]] constexpr std::string_view name(StreamKind kind) {
@@ -27,6 +29,10 @@ enum class StreamKind : std::uint8_t {
       return "payment";
     case StreamKind::kIdempotency:
       return "idempotency";
+    case StreamKind::kFraud:
+      return "fraud";
+    case StreamKind::kRefund:
+      return "refund";
   }
   return "";
 }

@@ -14,6 +14,19 @@ namespace {
 // Rows looked at per hold of the decide lock while trimming: some tens of microseconds.
 constexpr std::size_t kTrimSlice = 256;
 
+bool starts_workflow(const core::Command& command) {
+  return std::holds_alternative<core::CreatePayment>(command) ||
+         std::holds_alternative<core::CreateRefund>(command);
+}
+
+// What brings accepted work nearer to its end has room where new work has none.
+bool finishes_work(const core::Command& command) {
+  return std::holds_alternative<core::CancelPayment>(command) ||
+         std::holds_alternative<core::RecordCallback>(command) ||
+         std::holds_alternative<core::DecideFraud>(command) ||
+         std::holds_alternative<core::RetryCompensation>(command);
+}
+
 }  // namespace
 
 Engine::Engine(Parts parts, core::Machine::Position position, log::StateStore::Snapshot snapshot,
@@ -28,19 +41,44 @@ Engine::Engine(Parts parts, core::Machine::Position position, log::StateStore::S
 Engine::~Engine() { stop(); }
 
 Result<std::size_t> Engine::recover() {
+  auto workflows = release_pending();
+  if (workflows) {
+    accepting_.store(true, std::memory_order_release);
+  }
+  return workflows;
+}
+
+Result<std::size_t> Engine::release_pending() {
   const std::lock_guard lock(decide_mutex_);
   std::vector<core::Effect> effects;
   std::size_t workflows = 0;
-  snapshot_.refresh();
-  snapshot_.oldest_first(core::Index::kWakeups, {}, [&](std::string_view id, std::string_view) {
-    core::Payment payment;
-    if (snapshot_.load(id, payment)) {
-      effects.clear();
-      core::append_pending_effects(payment, effects);
-      for (core::Effect& effect : effects) {
-        parts_.tasks.release(std::move(effect));
-      }
+  const auto collect = [&](auto row, std::string_view id) {
+    if (snapshot_.load(id, row)) {
+      core::append_pending_effects(row, effects);
       ++workflows;
+    }
+  };
+  snapshot_.refresh();
+  snapshot_.oldest_first(core::Index::kWakeups, {}, [&](std::string_view key, std::string_view) {
+    const std::string_view id = key.substr(1);
+    effects.clear();
+    switch (static_cast<core::StreamKind>(key.front())) {
+      case core::StreamKind::kPayment:
+        collect(core::Payment{}, id);
+        break;
+      case core::StreamKind::kFraud:
+        collect(core::FraudCheck{}, id);
+        break;
+      case core::StreamKind::kRefund:
+        collect(core::Refund{}, id);
+        break;
+      case core::StreamKind::kLog:
+      case core::StreamKind::kAccount:
+      case core::StreamKind::kIdempotency:
+        break;
+    }
+    for (core::Effect& effect : effects) {
+      parts_.tasks.release(std::move(effect));
     }
     return !snapshot_.error();
   });
@@ -49,7 +87,6 @@ Result<std::size_t> Engine::recover() {
   if (error) {
     return std::unexpected(*error);
   }
-  accepting_.store(true, std::memory_order_release);
   return workflows;
 }
 
@@ -83,14 +120,13 @@ std::optional<Verdict> Engine::refusal(const Request& request) const {
   if (!accepting_.load(std::memory_order_acquire)) {
     return Verdict::kStopped;
   }
-  if (storage_low_.load(std::memory_order_acquire)) {
+  if (storage_low_.load(std::memory_order_acquire) && !finishes_work(request.input.command)) {
     return Verdict::kStorageFull;
   }
   if (pending_.load(std::memory_order_relaxed) >= static_cast<std::int64_t>(limits_.inbox_max)) {
     return Verdict::kOverloaded;
   }
-  const bool starts_workflow = std::holds_alternative<core::CreatePayment>(request.input.command);
-  if (starts_workflow && parts_.tasks.saturated()) {
+  if (starts_workflow(request.input.command) && parts_.tasks.saturated()) {
     return Verdict::kOverloaded;
   }
   return std::nullopt;
@@ -352,6 +388,45 @@ std::optional<core::KeyRecord> Engine::find_key(const std::string& key) {
   return find_row(rows_.keys, key);
 }
 
+std::optional<core::FraudCheck> Engine::find_fraud(const std::string& id) {
+  return find_row(rows_.frauds, id);
+}
+
+std::optional<core::Refund> Engine::find_refund(const std::string& id) {
+  return find_row(rows_.refunds, id);
+}
+
+bool Engine::wanted(const core::Effect& effect) {
+  bool answer = false;
+  {
+    const std::lock_guard lock(decide_mutex_);
+    snapshot_.refresh();
+    answer = std::visit([&](const auto& task) { return wanted_by(effect, task); }, effect);
+    // After a failed read nothing is known; the next decision sees the error and stops.
+    answer = answer && !snapshot_.error();
+    snapshot_.release();
+  }
+  drive(nullptr);  // somebody may have failed to get the lock while we had it
+  return answer;
+}
+
+bool Engine::wanted_by(const core::Effect& effect, const core::WorkflowEnded& /*task*/) {
+  return core::wanted(effect, static_cast<const core::Payment*>(nullptr));
+}
+
+bool Engine::wanted_by(const core::Effect& effect, const core::CheckFraud& task) {
+  return core::wanted(effect, rows_.frauds.find(task.fraud_id));
+}
+
+bool Engine::wanted_by(const core::Effect& effect, const core::RefundAtGateway& task) {
+  return core::wanted(effect, rows_.refunds.find(task.refund_id));
+}
+
+bool Engine::wanted_by(const core::Effect& effect, const core::StartTimer& task) {
+  return task.kind == core::StreamKind::kFraud ? core::wanted(effect, rows_.frauds.find(task.id))
+                                               : core::wanted(effect, rows_.payments.find(task.id));
+}
+
 void Engine::note_progress() {
   progress_.fetch_add(1);
   progress_.notify_all();
@@ -388,6 +463,8 @@ void Engine::trim(core::Seq applied) {
   trim_table(rows_.transfers);
   trim_table(rows_.accounts);
   trim_table(rows_.keys);
+  trim_table(rows_.frauds);
+  trim_table(rows_.refunds);
 }
 
 }  // namespace payonce::engine

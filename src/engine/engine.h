@@ -79,6 +79,13 @@ class Engine {
   [[nodiscard]] std::optional<core::Payment> find_payment(const std::string& id);
   [[nodiscard]] std::optional<core::Account> find_account(const std::string& id);
   [[nodiscard]] std::optional<core::KeyRecord> find_key(const std::string& key);
+  [[nodiscard]] std::optional<core::FraudCheck> find_fraud(const std::string& id);
+  [[nodiscard]] std::optional<core::Refund> find_refund(const std::string& id);
+
+  // Whether the state still waits for this task: asked right before it is run. A task that is not
+  // wanted is dropped, which is right even if what made it so is not durable yet: either that
+  // becomes durable, or this process ends and recovery releases the task again.
+  [[nodiscard]] bool wanted(const core::Effect& effect);
 
   [[nodiscard]] Waiters& waiters() { return waiters_; }
   [[nodiscard]] core::Seq durable_seq() const { return durable_.load(std::memory_order_acquire); }
@@ -102,6 +109,7 @@ class Engine {
     std::vector<core::Effect> effects;
   };
 
+  [[nodiscard]] Result<std::size_t> release_pending();
   [[nodiscard]] std::optional<Verdict> refusal(const Request& request) const;
   void enqueue(Request* request);
   void drive(const Request* own);
@@ -118,6 +126,15 @@ class Engine {
   void run();
   template <class Row>
   std::optional<Row> find_row(core::RowTable<Row>& table, const std::string& id);
+  // The row that a task is for says whether it is wanted; called under the decide lock.
+  [[nodiscard]] static bool wanted_by(const core::Effect& effect, const core::WorkflowEnded& task);
+  [[nodiscard]] bool wanted_by(const core::Effect& effect, const core::CheckFraud& task);
+  [[nodiscard]] bool wanted_by(const core::Effect& effect, const core::RefundAtGateway& task);
+  [[nodiscard]] bool wanted_by(const core::Effect& effect, const core::StartTimer& task);
+  template <class PaymentTask>
+  [[nodiscard]] bool wanted_by(const core::Effect& effect, const PaymentTask& task) {
+    return core::wanted(effect, rows_.payments.find(task.payment_id));
+  }
   void note_progress();
   [[nodiscard]] bool wait_durable(core::Seq seq);  // false: it never will be known to be
 

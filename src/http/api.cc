@@ -22,12 +22,28 @@ const Api::RouteEntry Api::kRoutes[] = {
     {"GET", "/v1/payments", &Api::list_payments},
     {"GET", "/v1/payments/{id}", &Api::get_payment},
     {"GET", "/v1/payments/{id}/events", &Api::list_events},
+    {"GET", "/v1/payments/{id}/explain", &Api::explain_payment},
+    {"POST", "/v1/payments/{id}/cancel", &Api::cancel_payment},
+    {"POST", "/v1/payments/{id}/refunds", &Api::create_refund},
+    {"GET", "/v1/payments/{id}/refunds", &Api::list_refunds},
+    {"POST", "/v1/payments/{id}/retry-compensation", &Api::retry_compensation},
+    {"POST", "/v1/gateway/callbacks", &Api::gateway_callback},
     {"POST", "/v1/accounts", &Api::create_account},
     {"GET", "/v1/accounts", &Api::list_accounts},
     {"GET", "/v1/accounts/{id}", &Api::get_account},
     {"POST", "/v1/accounts/{id}/deposits", &Api::deposit},
     {"GET", "/v1/accounts/{id}/transfers", &Api::list_transfers},
     {"GET", "/v1/ledger", &Api::ledger},
+    {"GET", "/v1/workflows", &Api::list_workflows},
+    {"GET", "/v1/workflows/{id}", &Api::get_workflow},
+    {"GET", "/v1/workflows/{id}/events", &Api::list_workflow_events},
+    {"GET", "/v1/tasks", &Api::list_tasks},
+    {"GET", "/v1/tasks/exhausted", &Api::list_exhausted},
+    {"POST", "/v1/tasks/{id}/retry", &Api::retry_task},
+    {"GET", "/v1/reports/payments", &Api::report_payments},
+    {"POST", "/payment", &Api::original_payment},
+    {"GET", "/payment/{id}/status", &Api::original_status},
+    {"POST", "/fraud-check", &Api::original_fraud_check},
     {"GET", "/livez", nullptr},
     {"GET", "/readyz", nullptr},
     {"GET", "/healthz", nullptr},
@@ -144,39 +160,50 @@ Reply Api::no_route(std::string_view /*method*/, std::string_view path) {
   return reply;
 }
 
-std::expected<Api::Prepared, Reply> Api::prepare(const Call& call, std::string_view route) const {
-  if (!is_json(call.content_type)) {
-    return std::unexpected(problem_reply(Code::kUnsupportedMediaType,
-                                         "Content-Type must be application/json", call.path));
-  }
+// The Idempotency-Key, empty when there is none and none is needed.
+std::expected<std::string, Reply> Api::read_key(const Call& call) const {
   if (call.idempotency_keys.size() > 1) {
     return std::unexpected(problem_reply(Code::kInvalidIdempotencyKey,
                                          "there is more than one Idempotency-Key", call.path));
   }
-  Prepared prepared;
-  std::string key;
   if (!call.idempotency_keys.empty()) {
     auto parsed = parse_idempotency_key(call.idempotency_keys.front());
     if (!parsed) {
       return std::unexpected(
           problem_reply(Code::kInvalidIdempotencyKey, parsed.error().message, call.path));
     }
-    key = std::move(*parsed);
-  } else if (settings_.idempotency_required) {
+    return std::move(*parsed);
+  }
+  if (settings_.idempotency_required) {
     return std::unexpected(problem_reply(Code::kIdempotencyKeyRequired,
                                          "this server takes a POST only with an Idempotency-Key",
                                          call.path));
   }
-  auto body = parse_json(call.body);
+  return std::string();
+}
+
+std::expected<Api::Prepared, Reply> Api::prepare(const Call& call, std::string_view route,
+                                                 Body need) const {
+  const bool absent = need == Body::kOptional && call.body.empty();
+  if (!absent && !is_json(call.content_type)) {
+    return std::unexpected(problem_reply(Code::kUnsupportedMediaType,
+                                         "Content-Type must be application/json", call.path));
+  }
+  auto key = read_key(call);
+  if (!key) {
+    return std::unexpected(std::move(key.error()));
+  }
+  Prepared prepared;
+  auto body = parse_json(absent ? std::string_view("{}") : call.body);
   if (!body) {
     return std::unexpected(problem_reply(Code::kMalformedJson, body.error().message, call.path));
   }
   prepared.body = std::move(*body);
-  if (!key.empty()) {
+  if (!key->empty()) {
     std::string canonical;
     append_canonical(canonical, prepared.body);
     prepared.keyed =
-        core::KeyedRequest{.key = sha256_of({call.caller, call.method, route, key}),
+        core::KeyedRequest{.key = sha256_of({call.caller, call.method, route, *key}),
                            .fingerprint = sha256_of({call.method, call.path, canonical}),
                            .retention = settings_.idempotency_retention,
                            .answer_later = false};

@@ -15,6 +15,7 @@
 #include <semaphore>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/commands.h"
 #include "engine/checkpointer.h"
@@ -23,8 +24,16 @@
 #include "http/json_value.h"
 #include "log/log_store.h"
 #include "log/state_store.h"
+#include "webhook/standard_webhooks.h"
 
 namespace payonce::http {
+
+struct QueueInfo {
+  std::string name;
+  std::size_t depth = 0;  // waiting, ready or not
+  std::size_t running = 0;
+  std::chrono::milliseconds oldest_age{0};  // of the tasks that are ready; 0 when there is none
+};
 
 // What the routes work on. Outlives the Api.
 struct Backend {
@@ -34,11 +43,16 @@ struct Backend {
   log::StateStore& state;
   std::uint64_t salt = 0;
   std::function<void(const Error&)> on_unreadable;  // told of stored data that does not read
+  std::function<std::vector<QueueInfo>()> queues;   // of the task scheduler, for GET /v1/tasks
 };
 
 struct Settings {
   Currency default_currency;
-  core::PaymentRules payment_rules;  // of new payments
+  // The rules that a new payment of this content is born with.
+  std::function<core::PaymentRules(const core::PaymentContent&)> payment_rules;
+  std::vector<webhook::Secret> callback_secrets;  // empty: callbacks need no signature
+  std::chrono::seconds callback_tolerance{300};
+  std::function<std::int64_t()> unix_seconds;  // the wall clock, for signatures
   Duration idempotency_retention;
   bool idempotency_required = false;
   std::size_t metadata_bytes_max = 8192;
@@ -77,11 +91,30 @@ class Api {
   Reply get_payment(Backend& backend, const Call& call);
   Reply list_payments(Backend& backend, const Call& call);
   Reply list_events(Backend& backend, const Call& call);
+  Reply explain_payment(Backend& backend, const Call& call);
+  Reply cancel_payment(Backend& backend, const Call& call);
+  Reply retry_compensation(Backend& backend, const Call& call);
+  Reply create_refund(Backend& backend, const Call& call);
+  Reply list_refunds(Backend& backend, const Call& call);
+  Reply gateway_callback(Backend& backend, const Call& call);
+  Reply list_workflows(Backend& backend, const Call& call);
+  Reply get_workflow(Backend& backend, const Call& call);
+  Reply list_workflow_events(Backend& backend, const Call& call);
+  Reply list_tasks(Backend& backend, const Call& call);
+  Reply list_exhausted(Backend& backend, const Call& call);
+  Reply retry_task(Backend& backend, const Call& call);
+  Reply report_payments(Backend& backend, const Call& call);
+  // The routes of earlier systems, answered as their users expect.
+  Reply original_payment(Backend& backend, const Call& call);
+  Reply original_status(Backend& backend, const Call& call);
+  Reply original_fraud_check(Backend& backend, const Call& call);
 
   // The body as JSON and the key as hashes; a Reply when either is not acceptable.
   struct Prepared;
-  [[nodiscard]] std::expected<Prepared, Reply> prepare(const Call& call,
-                                                       std::string_view route) const;
+  enum class Body : std::uint8_t { kRequired, kOptional };  // optional: none counts as {}
+  [[nodiscard]] std::expected<Prepared, Reply> prepare(const Call& call, std::string_view route,
+                                                       Body body = Body::kRequired) const;
+  [[nodiscard]] std::expected<std::string, Reply> read_key(const Call& call) const;
   [[nodiscard]] Reply run(Backend& backend, const Call& call, core::Command command,
                           const Prepared& prepared, core::Renderer& renderer);
   [[nodiscard]] static Reply refusal_reply(engine::Verdict verdict, std::string_view path);

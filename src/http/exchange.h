@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "http/problem.h"
+#include "webhook/standard_webhooks.h"
 
 namespace payonce::http {
 
@@ -24,6 +25,7 @@ struct Call {
   std::vector<std::string_view> prefer;            // one per header line
   std::string_view id;                             // the {id} of the route, set by the router
   std::string_view caller = "anonymous";           // whose idempotency keys these are
+  webhook::Head webhook;                           // of a gateway callback only
 };
 
 struct Reply {

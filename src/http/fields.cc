@@ -129,8 +129,20 @@ Currency Fields::currency(std::string_view name, Currency fallback) {
   return *found;
 }
 
-std::string Fields::payment_method(std::string_view name) {
+std::optional<bool> Fields::flag(std::string_view name) {
   const Value* value = take(name, Need::kRequired);
+  if (value == nullptr) {
+    return std::nullopt;
+  }
+  if (value->kind != Value::Kind::kBool) {
+    complain(Code::kInvalidType, name, std::string(name) + " must be true or false");
+    return std::nullopt;
+  }
+  return value->boolean;
+}
+
+std::string Fields::payment_method(std::string_view name, Need need) {
+  const Value* value = take(name, need);
   if (value == nullptr) {
     return {};
   }

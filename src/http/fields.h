@@ -32,7 +32,8 @@ class Fields {
   [[nodiscard]] std::int64_t amount(std::string_view name, Need need, Currency currency,
                                     Zero zero = Zero::kRefuse);
   [[nodiscard]] Currency currency(std::string_view name, Currency fallback);
-  [[nodiscard]] std::string payment_method(std::string_view name);
+  [[nodiscard]] std::string payment_method(std::string_view name, Need need = Need::kRequired);
+  [[nodiscard]] std::optional<bool> flag(std::string_view name);  // required
   // An object as canonical text; empty when absent.
   [[nodiscard]] std::string metadata(std::string_view name, std::size_t bytes_max);
 

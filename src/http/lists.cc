@@ -9,80 +9,10 @@
 #include "base/ids.h"
 #include "core/index_keys.h"
 #include "http/api.h"
-#include "http/paging.h"
-#include "http/render.h"
-#include "log/codec.h"
+#include "http/listing.h"
 
 namespace payonce::http {
 namespace {
-
-constexpr std::size_t kSeqSize = 8;
-
-// A view that shows everything acknowledged so far.
-Result<log::StateStore::Snapshot> caught_up(Backend& backend) {
-  if (!backend.checkpointer.wait_applied(backend.engine.durable_seq())) {
-    return fail(Errc::kIo, "no checkpoint is made any more");
-  }
-  return backend.state.snapshot();
-}
-
-Reply storage_trouble(Backend& backend, const Error& error, std::string_view path) {
-  if (backend.on_unreadable) {
-    backend.on_unreadable(error);
-  }
-  return problem_reply(Code::kNotReady, "the stored data cannot be read; see the server's log",
-                       path);
-}
-
-class Page {
- public:
-  Page() {
-    json_.begin_object();
-    json_.key("data");
-    json_.begin_array();
-  }
-  template <class Row>
-  void add(const Row& row) {
-    write(json_, row);
-    ++size_;
-  }
-  [[nodiscard]] std::size_t size() const { return size_; }
-  // `next` empty: this was the last page.
-  [[nodiscard]] Reply finish(std::string_view next) {
-    json_.end_array();
-    json_.member_or_null("next_cursor", next.empty() ? std::string() : encode_cursor(next));
-    json_.end_object();
-    return json_reply(200, json_.take());
-  }
-
- private:
-  JsonWriter json_;
-  std::size_t size_ = 0;
-};
-
-// One page from an index, newest first. `take(place, value)` adds an entry or passes it over, and
-// returns false where the list ends. A cursor is given when there may be more.
-template <class Take>
-Reply newest_page(Backend& backend, log::StateStore::Snapshot& snapshot, core::Index index,
-                  const std::string& prefix, const std::string& before, std::size_t limit,
-                  Page& page, std::string_view path, Take&& take) {
-  std::string last;
-  bool more = false;
-  std::size_t looked = 0;
-  snapshot.newest_first(index, prefix, before, [&](std::string_view place, std::string_view value) {
-    if (page.size() == limit || looked == kScanMax) {
-      more = true;
-      return false;
-    }
-    ++looked;
-    last = place;
-    return take(place, value);
-  });
-  if (snapshot.error()) {
-    return storage_trouble(backend, *snapshot.error(), path);
-  }
-  return page.finish(more ? last : std::string());
-}
 
 std::optional<core::PaymentStatus> status_of(std::string_view text) {
   for (const auto status : {core::PaymentStatus::kPending, core::PaymentStatus::kProcessing,
@@ -217,57 +147,6 @@ Reply Api::list_payments(Backend& backend, const Call& call) {
         }
         return true;
       });
-}
-
-// A payment's history is a chain: each entry names the one before it in the same stream.
-Reply Api::list_events(Backend& backend, const Call& call) {
-  Query query(call, {});
-  const std::size_t limit = query.limit();
-  const std::string cursor = query.cursor(kSeqSize);
-  if (query.problem()) {
-    return problem_reply(*query.problem(), call.path);
-  }
-  const auto payment =
-      valid_id(call.id) ? backend.engine.find_payment(std::string(call.id)) : std::nullopt;
-  if (!payment) {
-    return problem_reply(Code::kNotFound, "there is no such payment", call.path);
-  }
-  const core::Seq after = cursor.empty() ? 0 : core::read_big_endian(cursor);
-  std::vector<core::Record> newest_first;
-  std::optional<Error> unreadable;
-  for (core::Seq seq = payment->stream_last; seq > after && !unreadable;) {
-    core::Seq previous = seq;
-    const auto read = backend.log.read(seq, [&](core::Seq at, std::string_view bytes) {
-      auto record = log::decode_record(at, bytes, backend.salt);
-      if (record) {
-        previous = record->previous;
-        newest_first.push_back(std::move(*record));
-      } else {
-        unreadable = record.error();
-      }
-      return false;
-    });
-    if (!read) {
-      unreadable = read.error();
-    } else if (previous >= seq && !unreadable) {
-      unreadable = Error{Errc::kCorrupt, "log entry " + std::to_string(seq) + " is missing"};
-    }
-    seq = previous;
-  }
-  if (unreadable) {
-    return storage_trouble(backend, *unreadable, call.path);
-  }
-  Page page;
-  core::Seq last = 0;
-  for (auto at = newest_first.rbegin(); at != newest_first.rend() && page.size() < limit; ++at) {
-    page.add(*at);
-    last = at->seq;
-  }
-  std::string next;
-  if (page.size() < newest_first.size()) {
-    core::append_big_endian(next, last);
-  }
-  return page.finish(next);
 }
 
 // Counts and sums every account as of one checkpoint: nothing is carried along that could agree

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace payonce::http {
 namespace {
+
+constexpr std::size_t kAnySize = std::numeric_limits<std::size_t>::max();
 
 constexpr std::string_view kHex = "0123456789abcdef";
 
@@ -97,11 +100,13 @@ std::string Query::cursor(std::size_t size) {
     return {};
   }
   auto bytes = decode_hex(value);
-  if (!bytes || bytes->size() != size) {
+  if (!bytes || (size != kAnySize && bytes->size() != size)) {
     complain(Code::kInvalidCursor, "cursor", "cursor must be one that a list has given");
     return {};
   }
   return *std::move(bytes);
 }
+
+std::string Query::cursor_text() { return cursor(kAnySize); }
 
 }  // namespace payonce::http

@@ -30,6 +30,7 @@ class Query {
   [[nodiscard]] std::size_t limit();
   // Decoded cursor of exactly `size` bytes; empty when absent.
   [[nodiscard]] std::string cursor(std::size_t size);
+  [[nodiscard]] std::string cursor_text();  // of any size
   void complain(Code code, std::string_view name, std::string detail);
 
   [[nodiscard]] const std::optional<Problem>& problem() const { return problem_; }

@@ -189,10 +189,10 @@ std::expected<core::CreatePayment, Reply> Api::read_payment(const Call& call,
   command.content.payment_method = fields.payment_method("payment_method");
   command.content.description = fields.text("description", Need::kOptional, kDescriptionMax);
   command.content.metadata = fields.metadata("metadata", settings_.metadata_bytes_max);
-  command.rules = settings_.payment_rules;
   if (const auto problem = fields.problem()) {
     return std::unexpected(problem_reply(*problem, call.path));
   }
+  command.rules = settings_.payment_rules(command.content);
   return command;
 }
 

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 namespace payonce::http {
 namespace {
@@ -40,6 +41,15 @@ class EventFields {
   // What the client asked for stands beside the other fields, the rest in an object of its own.
   void operator()(std::string_view /*name*/, const core::PaymentContent& value) {
     core::PaymentContent::fields(*this, value);
+  }
+  void operator()(std::string_view name, std::int64_t value) { json_->member(name, value); }
+  void operator()(std::string_view name, const std::vector<std::uint32_t>& values) {
+    json_->key(name);
+    json_->begin_array();
+    for (const std::uint32_t value : values) {
+      json_->value(value);
+    }
+    json_->end_array();
   }
   template <class Struct>
   requires requires(EventFields& f, const Struct& s) { Struct::fields(f, s); }
@@ -81,11 +91,26 @@ void write_compensation(JsonWriter& json, const core::Payment& payment) {
   json.member("state", name(payment.compensation));
   json.key("steps");
   json.begin_array();
-  json.begin_object();
-  json.member("step", "release_hold");
-  json.member("state", name(payment.compensation));
-  json.end_object();
+  for (const core::CompensationStep& step : payment.compensation_steps) {
+    json.begin_object();
+    json.member("step", name(step.kind));
+    json.member("state", name(step.state));
+    json.end_object();
+  }
   json.end_array();
+  if (!payment.compensation_error.empty()) {
+    json.member("attempts", payment.compensation_attempts);
+    json.member("error", payment.compensation_error);
+  }
+  json.end_object();
+}
+
+void write_fraud(JsonWriter& json, const core::Payment& payment) {
+  const bool checked = payment.fraud != core::FraudResult::kNone;
+  json.key("fraud");
+  json.begin_object();
+  json.member_or_null("workflow_id", checked ? core::fraud_check_id(payment.id) : std::string());
+  json.member_or_null("result", checked ? name(payment.fraud) : std::string_view());
   json.end_object();
 }
 
@@ -140,15 +165,64 @@ void write(JsonWriter& json, const core::Payment& payment) {
   write_failure(json, payment);
   write_compensation(json, payment);
   write_gateway(json, payment);
-  json.key("fraud");
-  json.begin_object();
-  json.member_or_null("workflow_id", {});
-  json.member_or_null("result", {});
-  json.end_object();
+  write_fraud(json, payment);
   json.member("version", payment.rules.version);
   json.member("created_at", payment.created_at);
   json.member("updated_at", payment.updated_at);
   write_metadata(json, payment.content.metadata);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const core::FraudCheck& check) {
+  json.begin_object();
+  json.member("id", check.id);
+  json.member("payment_id", check.payment_id);
+  json.member("result", name(check.result));
+  json.member_or_null("reason", check.reason);
+  json.member("mode", name(check.rules.mode));
+  json.member("attempts", check.attempts);
+  json.member_or_null("error", check.error);
+  json.member("deadline", check.deadline);
+  json.member("created_at", check.created_at);
+  json.member("updated_at", check.updated_at);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const core::Refund& refund) {
+  json.begin_object();
+  json.member("id", refund.id);
+  json.member("payment_id", refund.payment_id);
+  json.member_amount("amount", refund.amount.minor, refund.amount.currency);
+  json.member("currency", refund.amount.currency.code());
+  json.member("status", name(refund.status));
+  json.key("gateway");
+  json.begin_object();
+  json.member_or_null("reference", refund.reference);
+  json.member("attempts", refund.calls);
+  json.end_object();
+  json.member_or_null("error", refund.error);
+  json.member("created_at", refund.created_at);
+  json.member("updated_at", refund.updated_at);
+  json.end_object();
+}
+
+void write(JsonWriter& json, const core::Explanation& explanation) {
+  json.begin_object();
+  json.member("waiting_for", explanation.waiting_for);
+  json.member("next_action", explanation.next_action);
+  json.key("due_at");
+  if (explanation.due_at) {
+    json.value(*explanation.due_at);
+  } else {
+    json.null();
+  }
+  json.key("attempt");
+  if (explanation.attempt != 0) {
+    json.value(explanation.attempt);
+  } else {
+    json.null();
+  }
+  json.member_or_null("last_error", explanation.last_error);
   json.end_object();
 }
 
@@ -189,6 +263,11 @@ Problem refusal_problem(const core::Payment& payment) {
     case core::FailureCode::kNone:
     case core::FailureCode::kGatewayDeclined:
     case core::FailureCode::kGatewayUnavailable:
+    case core::FailureCode::kCallbackTimeout:
+    case core::FailureCode::kFraudRejected:
+    case core::FailureCode::kFraudTimeout:
+    case core::FailureCode::kCancelled:
+    case core::FailureCode::kCompensationFailed:
       problem.code = Code::kInternalError;  // not a refusal on create
       break;
   }

@@ -17,6 +17,7 @@ namespace {
 // Marks answers that came from a route of ours: the library's own errors have no such body.
 constexpr const char* kProblemJson = "application/problem+json";
 constexpr const char* kJson = "application/json";
+constexpr std::string_view kCallbackPath = "/v1/gateway/callbacks";
 
 std::string new_request_id() {
   // Only has to differ from other requests' ids; no secret rests on it.
@@ -49,6 +50,11 @@ Call to_call(const httplib::Request& request) {
   };
   each("Idempotency-Key", call.idempotency_keys);
   each("Prefer", call.prefer);
+  if (call.path == kCallbackPath) {
+    call.webhook = {.id = request.get_header_value("webhook-id"),
+                    .timestamp = request.get_header_value("webhook-timestamp"),
+                    .signature = request.get_header_value("webhook-signature")};
+  }
   if (const auto at = request.headers.find("Content-Type"); at != request.headers.end()) {
     call.content_type = at->second;
   }

@@ -144,9 +144,13 @@ template void encode_row(const core::Account&, std::uint64_t, std::string&);
 template void encode_row(const core::Transfer&, std::uint64_t, std::string&);
 template void encode_row(const core::Payment&, std::uint64_t, std::string&);
 template void encode_row(const core::KeyRecord&, std::uint64_t, std::string&);
+template void encode_row(const core::FraudCheck&, std::uint64_t, std::string&);
+template void encode_row(const core::Refund&, std::uint64_t, std::string&);
 template Result<void> decode_row(std::string_view, std::uint64_t, core::Account&);
 template Result<void> decode_row(std::string_view, std::uint64_t, core::Transfer&);
 template Result<void> decode_row(std::string_view, std::uint64_t, core::Payment&);
 template Result<void> decode_row(std::string_view, std::uint64_t, core::KeyRecord&);
+template Result<void> decode_row(std::string_view, std::uint64_t, core::FraudCheck&);
+template Result<void> decode_row(std::string_view, std::uint64_t, core::Refund&);
 
 }  // namespace payonce::log

@@ -10,16 +10,15 @@ namespace payonce::log {
 namespace {
 
 // Raised whenever a row's fields or an index change: the state is then rebuilt from the log.
-constexpr std::uint64_t kLayout = 1;
+constexpr std::uint64_t kLayout = 2;
 
 struct NamedTable {
   Table table;
   const char* name;
 };
-constexpr NamedTable kTables[] = {{Table::kAccounts, "accounts"},
-                                  {Table::kTransfers, "transfers"},
-                                  {Table::kPayments, "payments"},
-                                  {Table::kKeys, "keys"}};
+constexpr NamedTable kTables[] = {{Table::kAccounts, "accounts"}, {Table::kTransfers, "transfers"},
+                                  {Table::kPayments, "payments"}, {Table::kKeys, "keys"},
+                                  {Table::kFrauds, "frauds"},     {Table::kRefunds, "refunds"}};
 
 struct NamedIndex {
   core::Index index;
@@ -31,7 +30,11 @@ constexpr NamedIndex kIndexes[] = {{core::Index::kAccountsByTime, "accounts_by_t
                                    {core::Index::kPaymentsByUser, "payments_by_user"},
                                    {core::Index::kPaymentsByStatus, "payments_by_status"},
                                    {core::Index::kWakeups, "wakeups"},
-                                   {core::Index::kKeysByExpiry, "keys_by_expiry"}};
+                                   {core::Index::kKeysByExpiry, "keys_by_expiry"},
+                                   {core::Index::kExhausted, "exhausted"},
+                                   {core::Index::kRefundsByPayment, "refunds_by_payment"},
+                                   {core::Index::kFraudByTime, "frauds_by_time"},
+                                   {core::Index::kRefundsByTime, "refunds_by_time"}};
 
 constexpr std::string_view kMetaKey = "state";
 
@@ -104,7 +107,7 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std
                                                      std::uint64_t salt) {
   std::unique_ptr<StateStore> store(new StateStore());
   store->salt_ = salt;
-  if (auto opened = store->env_.open(dir, map_size, 16); !opened) {
+  if (auto opened = store->env_.open(dir, map_size, 24); !opened) {
     return std::unexpected(opened.error());
   }
   if (auto whole = store->env_.check_length(); !whole) {
@@ -229,6 +232,12 @@ bool StateStore::Snapshot::load(std::string_view key, core::Payment& out) {
 bool StateStore::Snapshot::load(std::string_view key, core::KeyRecord& out) {
   return load_from(Table::kKeys, key, out);
 }
+bool StateStore::Snapshot::load(std::string_view key, core::FraudCheck& out) {
+  return load_from(Table::kFrauds, key, out);
+}
+bool StateStore::Snapshot::load(std::string_view key, core::Refund& out) {
+  return load_from(Table::kRefunds, key, out);
+}
 
 core::Seq StateStore::Snapshot::applied_seq() {
   const auto meta = read_meta(txn_.get(), store_->meta_);
@@ -341,6 +350,12 @@ bool StateStore::Update::load(std::string_view key, core::Payment& out) {
 bool StateStore::Update::load(std::string_view key, core::KeyRecord& out) {
   return load_from(Table::kKeys, key, out);
 }
+bool StateStore::Update::load(std::string_view key, core::FraudCheck& out) {
+  return load_from(Table::kFrauds, key, out);
+}
+bool StateStore::Update::load(std::string_view key, core::Refund& out) {
+  return load_from(Table::kRefunds, key, out);
+}
 
 void StateStore::Update::put(core::Index index, std::string key, std::string_view value) {
   index_changes_[{index, std::move(key)}] = std::string(value);
@@ -364,6 +379,8 @@ Result<void> StateStore::Update::commit(const core::Rows& rows, core::Seq applie
   write_rows(Table::kTransfers, rows.transfers);
   write_rows(Table::kPayments, rows.payments);
   write_rows(Table::kKeys, rows.keys);
+  write_rows(Table::kFrauds, rows.frauds);
+  write_rows(Table::kRefunds, rows.refunds);
   write_indexes();
   purge_keys(now, purge_max);
   check(write_meta(txn_.get(), store_->meta_,

@@ -23,7 +23,14 @@
 namespace payonce::log {
 
 // Which rows a table holds. Numbers name databases and are never reused.
-enum class Table : std::uint8_t { kAccounts = 1, kTransfers = 2, kPayments = 3, kKeys = 4 };
+enum class Table : std::uint8_t {
+  kAccounts = 1,
+  kTransfers = 2,
+  kPayments = 3,
+  kKeys = 4,
+  kFrauds = 5,
+  kRefunds = 6
+};
 
 class StateStore {
  public:
@@ -51,8 +58,8 @@ class StateStore {
   LmdbEnv env_;
   std::uint64_t salt_ = 0;
   MDB_dbi meta_ = 0;
-  std::array<MDB_dbi, 5> tables_{};   // by Table
-  std::array<MDB_dbi, 8> indexes_{};  // by core::Index
+  std::array<MDB_dbi, 7> tables_{};    // by Table
+  std::array<MDB_dbi, 12> indexes_{};  // by core::Index
 };
 
 // Rows by key and secondary keys in order, at one checkpoint. A failed read is kept in error() and
@@ -65,6 +72,8 @@ class StateStore::Snapshot final : public core::RowSource {
   bool load(std::string_view key, core::Transfer& out) override;
   bool load(std::string_view key, core::Payment& out) override;
   bool load(std::string_view key, core::KeyRecord& out) override;
+  bool load(std::string_view key, core::FraudCheck& out) override;
+  bool load(std::string_view key, core::Refund& out) override;
 
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
   [[nodiscard]] core::Seq applied_seq();
@@ -106,6 +115,8 @@ class StateStore::Update final : public core::RowSource, public core::IndexSink 
   bool load(std::string_view key, core::Transfer& out) override;
   bool load(std::string_view key, core::Payment& out) override;
   bool load(std::string_view key, core::KeyRecord& out) override;
+  bool load(std::string_view key, core::FraudCheck& out) override;
+  bool load(std::string_view key, core::Refund& out) override;
   void put(core::Index index, std::string key, std::string_view value) override;
   void erase(core::Index index, std::string key) override;
 

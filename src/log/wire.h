@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include "base/money.h"
 #include "base/time.h"
@@ -50,6 +51,13 @@ class Writer {
   void operator()(std::string_view /*name*/, WideAmount value) {
     fixed64(static_cast<std::uint64_t>(value));
     fixed64(static_cast<std::uint64_t>(value >> 64));
+  }
+  template <class Item>
+  void operator()(std::string_view name, const std::vector<Item>& items) {
+    varint(items.size());
+    for (const Item& item : items) {
+      (*this)(name, item);
+    }
   }
   template <class Struct>
   requires requires(Writer& w, const Struct& s) { Struct::fields(w, s); }
@@ -147,6 +155,20 @@ class Reader {
       const std::uint64_t high = fixed64();
       value = static_cast<WideAmount>(static_cast<std::int64_t>(high)) * (WideAmount{1} << 64) +
               static_cast<WideAmount>(low);
+    }
+  }
+  // Every item takes a byte at least, so a count that makes no sense cannot take memory.
+  template <class Item>
+  void operator()(std::string_view name, std::vector<Item>& items) {
+    if (!more()) {
+      return;
+    }
+    const std::uint64_t count = varint();
+    ok_ = ok_ && count <= rest_.size();
+    items.clear();
+    for (std::uint64_t i = 0; ok_ && i < count; ++i) {
+      ok_ = !rest_.empty();
+      (*this)(name, items.emplace_back());
     }
   }
   template <class Struct>

@@ -13,11 +13,32 @@ namespace {
 constexpr std::chrono::microseconds kTimerNap{1'000'000};
 
 Timestamp due_of(const core::Effect& effect) {
+  return std::visit(
+      [](const auto& task) -> Timestamp {
+        if constexpr (requires { task.not_before; }) {
+          return task.not_before;
+        } else if constexpr (requires { task.due; }) {
+          return task.due;
+        } else {
+          return {};
+        }
+      },
+      effect);
+}
+
+// The charge that a task is about; empty for tasks that are about none.
+std::string charge_of(const core::Effect& effect) {
   if (const auto* call = std::get_if<core::CallGateway>(&effect)) {
-    return call->not_before;
+    return call->payment_id;
   }
-  if (const auto* send = std::get_if<core::SendNotification>(&effect)) {
-    return send->not_before;
+  if (const auto* inquiry = std::get_if<core::InquireGateway>(&effect)) {
+    return inquiry->payment_id;
+  }
+  if (const auto* undo = std::get_if<core::UndoAtGateway>(&effect)) {
+    return undo->payment_id;
+  }
+  if (const auto* refund = std::get_if<core::RefundAtGateway>(&effect)) {
+    return refund->payment_id;
   }
   return {};
 }
@@ -63,7 +84,7 @@ void Scheduler::stop() {
   for (const auto& queue : queues_) {
     // An effect that is no task wakes one worker, which then sees that it is over.
     for (std::size_t i = 0; i < queue->workers.size(); ++i) {
-      queue->ready.enqueue(core::WorkflowEnded{});
+      queue->ready.enqueue(Ready{.task = core::WorkflowEnded{}, .since = {}});
     }
     for (std::thread& worker : queue->workers) {
       worker.join();
@@ -77,7 +98,7 @@ void Scheduler::release(core::Effect effect) {
   const auto found = std::ranges::find_if(queues_, takes);
   PAYONCE_ASSERT(found != queues_.end());
   Queue& queue = **found;
-  pending_.fetch_add(1, std::memory_order_relaxed);
+  pending_.fetch_add(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
   const Timestamp due = due_of(effect);
   if (due <= clock_->now() && !queue.backlogged.load() &&
       queue.ready_count.load() < queue.options.ready_max) {
@@ -88,8 +109,11 @@ void Scheduler::release(core::Effect effect) {
 }
 
 void Scheduler::make_ready(Queue& queue, core::Effect task) {
-  queue.ready_count.fetch_add(1);
-  const bool queued = queue.ready.enqueue(std::move(task));
+  const Timestamp now = clock_->now();
+  if (queue.ready_count.fetch_add(1) == 0) {
+    queue.last_since_us.store(now.us);
+  }
+  const bool queued = queue.ready.enqueue(Ready{.task = std::move(task), .since = now});
   PAYONCE_ASSERT(queued);  // fails only when memory is exhausted
 }
 
@@ -108,23 +132,59 @@ void Scheduler::hold_back(Queue& queue, Timestamp due, core::Effect task) {
 
 void Scheduler::work(Queue& queue) {
   while (true) {
-    core::Effect task;
-    queue.ready.wait_dequeue(task);
+    Ready next;
+    queue.ready.wait_dequeue(next);
+    core::Effect& task = next.task;
     if (stopping_.load(std::memory_order_acquire)) {
       return;
     }
     queue.running.fetch_add(1);
+    queue.last_since_us.store(next.since.us);
     queue.ready_count.fetch_sub(1);
     if (queue.backlogged.load()) {
       const std::lock_guard lock(timer_mutex_);
       poked_ = true;  // there is room again for what was held back
       timer_wake_.notify_one();
     }
-    core::Command result = queue.activity(task);
+    const std::string charge = charge_of(task);
+    if (charge.empty()) {
+      run(queue, task);
+    } else if (take_turn(queue, charge, task)) {
+      run(queue, task);
+      pass_turn(queue, charge);
+    }
     queue.running.fetch_sub(1);
+  }
+}
+
+void Scheduler::run(Queue& queue, const core::Effect& task) {
+  if (!wanted_ || wanted_(task)) {
+    core::Command result = queue.activity(task);
     queue.completed.fetch_add(1);
-    pending_.fetch_sub(1, std::memory_order_relaxed);
     post_(std::move(result));
+  }
+  pending_.fetch_sub(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
+}
+
+bool Scheduler::take_turn(Queue& queue, const std::string& charge, core::Effect& task) {
+  const std::lock_guard lock(queue.busy_mutex);
+  const auto [place, free] = queue.busy.try_emplace(charge);
+  if (!free) {
+    place->second.push_back(std::move(task));
+  }
+  return free;
+}
+
+void Scheduler::pass_turn(Queue& queue, const std::string& charge) {
+  std::vector<core::Effect> waiting;
+  {
+    const std::lock_guard lock(queue.busy_mutex);
+    const auto place = queue.busy.find(charge);
+    waiting = std::move(place->second);
+    queue.busy.erase(place);
+  }
+  for (core::Effect& task : waiting) {
+    make_ready(queue, std::move(task));
   }
 }
 
@@ -163,12 +223,16 @@ std::chrono::microseconds Scheduler::promote(Timestamp now) {
 std::vector<QueueStats> Scheduler::stats() const {
   std::vector<QueueStats> all;
   all.reserve(queues_.size());
+  const Timestamp now = clock_->now();
   const std::lock_guard lock(timer_mutex_);
   for (const auto& queue : queues_) {
+    const bool idle = queue->ready_count.load() == 0;
+    const std::int64_t age_us = idle ? 0 : std::max<std::int64_t>(now.us - queue->last_since_us, 0);
     all.push_back(QueueStats{.name = queue->options.name,
                              .waiting = queue->ready_count.load() + queue->held.size(),
                              .running = queue->running.load(),
-                             .completed = queue->completed.load()});
+                             .completed = queue->completed.load(),
+                             .oldest_age = std::chrono::milliseconds(age_us / 1000)});
   }
   return all;
 }

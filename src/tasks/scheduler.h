@@ -5,6 +5,11 @@
 // when and where to run it; that it is pending is recorded in the log, so whatever is lost here
 // with the process is released again by recovery. A waiting task holds no worker.
 //
+// One charge, one call: tasks about the same charge (its call, inquiries, voids, refunds) never run
+// at the same time, and the result of one is in the engine's inbox before the next one starts. A
+// task that the state does not wait for any more is dropped at the moment when it would run. So a
+// void never overtakes the call that it is to undo, and no call is made after it.
+//
 // Order: a ConcurrentQueue is FIFO per producer only, and nothing here relies on more: order is
 // given by the engine's sequence. Bounds: `ready_max` tasks of a queue are ready to run; more wait,
 // with the delayed ones, in order of their due time; above `pending_max` in all, saturated() asks
@@ -22,6 +27,7 @@
 #include <queue>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include <concurrentqueue/blockingconcurrentqueue.h>
@@ -46,6 +52,7 @@ struct QueueOptions {
   std::string name;
   std::size_t workers = 1;
   std::size_t ready_max = 65'536;
+  bool counted = true;  // towards pending_max; timers are not: they wait without work to do
 };
 
 struct QueueStats {
@@ -53,11 +60,16 @@ struct QueueStats {
   std::size_t waiting = 0;  // ready or held back
   std::size_t running = 0;
   std::uint64_t completed = 0;
+  // How long the oldest ready task has waited, at most: counted from when its predecessor became
+  // ready. 0 when none is ready.
+  std::chrono::milliseconds oldest_age{0};
 };
 
 class Scheduler final : public engine::TaskSink {
  public:
   using Post = std::function<void(core::Command)>;  // gives a result back to the engine
+  // Whether the state still waits for a task; asked right before it is run.
+  using Wanted = std::function<bool(const core::Effect&)>;
 
   Scheduler(engine::Clock& clock, std::size_t pending_max);
   ~Scheduler() override;
@@ -68,6 +80,7 @@ class Scheduler final : public engine::TaskSink {
   void add_queue(QueueOptions options, Activity activity,
                  std::function<bool(const core::Effect&)> takes);
   void set_post(Post post) { post_ = std::move(post); }
+  void set_wanted(Wanted wanted) { wanted_ = std::move(wanted); }
   void start();
   // Lets running tasks finish and drops waiting ones, which the log remembers.
   void stop();
@@ -89,29 +102,42 @@ class Scheduler final : public engine::TaskSink {
       return a.due != b.due ? a.due > b.due : a.order > b.order;
     }
   };
+  struct Ready {
+    core::Effect task;
+    Timestamp since;
+  };
   struct Queue {
     QueueOptions options;
     Activity activity;
     std::function<bool(const core::Effect&)> takes;
-    moodycamel::BlockingConcurrentQueue<core::Effect, QueueTraits> ready;
+    moodycamel::BlockingConcurrentQueue<Ready, QueueTraits> ready;
     std::atomic<std::size_t> ready_count{0};
     // True while tasks that are due wait in `held` for room: newer ones then queue behind them.
     std::atomic<bool> backlogged{false};
+    std::atomic<std::int64_t> last_since_us{0};  // of the task that was last taken
     std::atomic<std::size_t> running{0};
     std::atomic<std::uint64_t> completed{0};
     std::vector<Held> held;  // a heap by LaterFirst; guarded by timer_mutex_
+    std::mutex busy_mutex;
+    // Charges with a running task, and the tasks that wait for its end; guarded by busy_mutex.
+    std::unordered_map<std::string, std::vector<core::Effect>> busy;
     std::vector<std::thread> workers;
   };
 
   void make_ready(Queue& queue, core::Effect task);
   void hold_back(Queue& queue, Timestamp due, core::Effect task);
   void work(Queue& queue);
+  void run(Queue& queue, const core::Effect& task);
+  // Takes the charge that the task is about; false: another task has it, and passes this one on.
+  [[nodiscard]] static bool take_turn(Queue& queue, const std::string& charge, core::Effect& task);
+  void pass_turn(Queue& queue, const std::string& charge);
   void run_timer();
   [[nodiscard]] std::chrono::microseconds promote(Timestamp now);
 
   engine::Clock* clock_;
   std::size_t pending_max_;
   Post post_;
+  Wanted wanted_;
   std::vector<std::unique_ptr<Queue>> queues_;
   std::atomic<std::size_t> pending_{0};  // waiting or running, in all queues
   std::atomic<bool> stopping_{false};

@@ -1,9 +1,10 @@
 """kill -9 at random moments under load, again and again, and then the books are compared.
 
-Eight clients open accounts, deposit and pay, and write down exactly what they were told. A request
-without an answer is repeated under the same key or id until it has one, across restarts. The run
-is repeated with PAYONCE_SEED=N; the moments of the kills are real time, so it is the same work, not
-the same interleaving.
+Eight clients open accounts, deposit, pay, cancel and refund, and write down exactly what they were
+told. A request without an answer is repeated under the same key or id until it has one, across
+restarts. The gateway's own books are compared as well: what it holds is what succeeded, less what
+was refunded. The run is repeated with PAYONCE_SEED=N; the moments of the kills are real time, so it
+is the same work, not the same interleaving.
 """
 
 import collections
@@ -17,20 +18,30 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from support import journal
-from support.cases import TERMINAL, ContractCase, major, minor
-from support.server import SLOWNESS, Server, wait_until
+from support import journal, webhooks
+from support.cases import TERMINAL, ContractCase, major, minor, query
+from support.mock_gateway import MockGateway
+from support.saga import QUICK_INQUIRY, QUICK_UNDO
+from support.server import SLOWNESS, Server, free_port, wait_until
 
 ROUNDS = 30
+ROUNDS_APART = 12  # with the gateway in a process of its own
 CLIENTS = 8
 RUN_S = (0.03, 0.8)  # how long a server lives, at least and at most
 ANSWER_S = 60 * SLOWNESS
 HOT = ["hot-0", "hot-1"]  # accounts that all clients use
-METHODS = ["pm_ok"] * 5 + ["pm_decline", "pm_flaky_2", "pm_other"]
+METHODS = ["pm_ok"] * 6 + ["pm_decline", "pm_flaky_1", "pm_flaky_2", "pm_timeout", "pm_async",
+                           "pm_manual", "pm_fraud", "pm_other"]
+# How each method ends unless it is cancelled: status and code of failure.
+ENDS = {"pm_decline": ("fail", "gateway_declined"), "pm_fraud": ("fail", "fraud_rejected"),
+        "pm_manual": ("fail", "callback_timeout")}
 SETTINGS = [
     'gateway.retry={initial_interval="5ms",maximum_interval="20ms",maximum_attempts=5}',
-    "gateway.latency=1ms", "gateway.journal=journal", "storage.checkpoint_interval=40ms",
-    "storage.checkpoint_events=300"]
+    *QUICK_INQUIRY, QUICK_UNDO, "gateway.callback_timeout=1500ms",
+    "storage.checkpoint_interval=40ms", "storage.checkpoint_events=300"]
+MOCK = ["gateway.latency=1ms", "gateway.journal=journal", "gateway.callback_delay=5ms"]
+# A gateway that is killed as well is tried again until it is there.
+PATIENT = 'gateway.retry={initial_interval="5ms",maximum_interval="50ms",maximum_attempts=100000}'
 
 
 class Recorder(threading.Thread):
@@ -50,6 +61,8 @@ class Recorder(threading.Thread):
         self.deposits = {}      # transfer id: (account id, minor units), acknowledged
         self.payments = {}      # payment id: request body, acknowledged as accepted
         self.refused = {}       # payment id: request body, acknowledged as refused
+        self.cancelled = set()  # payment ids, acknowledged as being cancelled
+        self.refunds = {}       # refund id: (payment id, minor units), acknowledged
         self.unknown = collections.Counter()  # unanswered and not repeatable, by kind
         self.answers = []       # (path, body, key, status, bytes) to be asked for again
         self.repeats = 0
@@ -73,8 +86,12 @@ class Recorder(threading.Thread):
             self.open_account()
         elif kind < 0.3:
             self.deposit()
-        elif kind < 0.92 or not self.answers:
+        elif kind < 0.8 or not self.payments:
             self.pay()
+        elif kind < 0.86:
+            self.cancel()
+        elif kind < 0.92 or not self.answers:
+            self.refund()
         else:
             self.ask_again()
 
@@ -157,6 +174,33 @@ class Recorder(threading.Thread):
             self.expect(answer, 402)
             self.remember(self.refused, answer.json["payment_id"], body)
 
+    def cancel(self):
+        """Of one of the newest: the others have ended."""
+        payment_id = self.draw.choice(list(self.payments)[-3:])
+        path, key = f"/v1/payments/{payment_id}/cancel", self.name_next("key")
+        answer = self.send(path, {}, key)
+        if answer.status == 409:
+            return  # it has ended, or fails already
+        if answer.status not in (200, 202):
+            raise AssertionError(f"the cancel of {payment_id}: {answer}")
+        self.cancelled.add(payment_id)
+        if answer.status == 202:
+            self.answers.append((path, {}, key, answer.status, answer.body))
+
+    def refund(self):
+        payment_id = self.draw.choice(list(self.payments)[-40:])
+        body = self.draw.choice([{}, {"amount": major(self.draw.randrange(1, 300))}])
+        path, key = f"/v1/payments/{payment_id}/refunds", self.name_next("key")
+        answer = self.send(path, body, key)
+        if answer.status in (409, 422):
+            return  # it is no success, or too much
+        self.expect(answer, 202)
+        refund = answer.json
+        if refund["id"] in self.refunds:
+            raise AssertionError(f"two requests are one refund: {refund['id']}")
+        self.refunds[refund["id"]] = (payment_id, minor(refund["amount"]))
+        self.answers.append((path, body, key, answer.status, answer.body))
+
     def remember(self, where, payment_id, body):
         if payment_id in self.payments or payment_id in self.refused:
             raise AssertionError(f"two requests are one payment: {payment_id}")
@@ -179,11 +223,28 @@ class Recorder(threading.Thread):
 
 class Kill9(ContractCase):
     def test_nothing_acknowledged_is_lost_and_nothing_is_taken_twice(self):
+        server = Server(settings=SETTINGS + MOCK)
+        self.addCleanup(server.close)
+        self.run_clients(server, lambda: server.folder / "journal", ROUNDS)
+
+    def test_the_same_with_a_gateway_in_another_process(self):
+        """Over real sockets, with signed callbacks; the gateway dies now and then as well."""
+        port, secret = free_port(), webhooks.new_secret()
+        server = Server(fixed_port=port)
+        self.addCleanup(server.close)
+        gateway = MockGateway(
+            server.folder, "--callback-url", f"http://127.0.0.1:{port}/v1/gateway/callbacks",
+            "--secret", secret, "--callback-delay", 5, "--latency", 1)
+        self.addCleanup(gateway.close)
+        gateway.start()
+        server.settings += SETTINGS + [PATIENT, "gateway.kind=http", f"gateway.url={gateway.url}",
+                                       f"gateway.callback_secrets={secret}"]
+        self.run_clients(server, lambda: gateway.journal, ROUNDS_APART, gateway)
+
+    def run_clients(self, server, journal_path, rounds, gateway=None):
         seed = int(os.environ.get("PAYONCE_SEED") or random.SystemRandom().randrange(10**9))
         print(f"seed: {seed}", flush=True)
         draw = random.Random(seed)
-        server = Server(settings=SETTINGS)
-        self.addCleanup(server.close)
         server.start()
         with server.client() as client:
             for account_id in HOT:
@@ -193,8 +254,8 @@ class Kill9(ContractCase):
         for client in clients:
             client.start()
         try:
-            for _ in range(ROUNDS):
-                self.one_round(server, draw, clients)
+            for _ in range(rounds):
+                self.one_round(server, draw, clients, gateway)
         finally:
             stop.set()
         for client in clients:
@@ -203,11 +264,11 @@ class Kill9(ContractCase):
             if client.error is not None:
                 raise AssertionError(f"seed {seed}: {client.error}") from client.error
             self.assertFalse(client.is_alive(), f"client {client.number} never came back")
-        self.audit(server, clients)
+        self.audit(server, clients, journal_path())
         server.restart()
-        self.audit(server, clients)
+        self.audit(server, clients, journal_path())
 
-    def one_round(self, server, draw, clients):
+    def one_round(self, server, draw, clients, gateway):
         """Lets them work for a moment, kills the server and starts it again."""
         deadline = time.monotonic() + draw.uniform(*RUN_S)
         while time.monotonic() < deadline:
@@ -215,6 +276,9 @@ class Kill9(ContractCase):
                 if client.error is not None:
                     raise client.error
             time.sleep(0.005)
+        gateway_dies = gateway is not None and draw.random() < 0.4
+        if gateway_dies and draw.random() < 0.5:
+            gateway.kill()
         server.kill()
         if draw.random() < 0.3:
             # Dies again in the middle of its recovery.
@@ -222,17 +286,46 @@ class Kill9(ContractCase):
             time.sleep(draw.random() * 0.03)
             server.kill()
         server.start()
+        if gateway_dies:
+            if gateway.running:
+                gateway.kill()
+            gateway.start()
 
-    def audit(self, server, clients):
+    def audit(self, server, clients, journal_path):
         with server.client() as client:
-            wait_until(lambda: not client.get("/v1/payments?status=pending&limit=1").json["data"]
-                       and not client.get("/v1/payments?status=processing&limit=1").json["data"],
-                       "every payment has ended", timeout=30 * SLOWNESS, poll=0.02)
+            def at_rest(path, **filters):
+                page = self.assert_status(client.get(query(path, limit=1, **filters)), 200).json
+                return not page["data"]
+            wait_until(lambda: at_rest("/v1/payments", status="pending")
+                       and at_rest("/v1/payments", status="processing")
+                       and not self.every(client, "/v1/workflows", kind="refund",
+                                          status="processing"),
+                       "every payment and refund has ended", timeout=30 * SLOWNESS, poll=0.02)
             payments = {payment["id"]: payment for payment in self.every(client, "/v1/payments")}
+            refunds = self.audit_refunds(client, clients, payments)
             self.audit_payments(client, clients, payments)
-            self.audit_gateway(server, payments)
-            self.audit_accounts(client, clients, payments)
+            self.audit_gateway(client, journal_path, payments, refunds)
+            self.audit_accounts(client, clients, payments, refunds)
+            self.assertEqual(self.every(client, "/v1/tasks/exhausted"), [])
             self.assert_balanced(client)
+
+    def audit_refunds(self, client, clients, payments):
+        """Each acknowledged refund was made, and no other; the units refunded by payment."""
+        expected = {}
+        for recorder in clients:
+            expected.update(recorder.refunds)
+        listed = {refund["id"]: refund
+                  for refund in self.every(client, "/v1/workflows", kind="refund")}
+        self.assertEqual(set(listed), set(expected), "acknowledged refunds are not those there are")
+        refunded = collections.Counter()
+        for refund_id, (payment_id, amount) in expected.items():
+            self.assertEqual((listed[refund_id]["status"], listed[refund_id]["parent"]),
+                             ("success", payment_id))
+            refunded[payment_id] += amount
+        for payment_id, amount in refunded.items():
+            self.assertEqual(payments[payment_id]["status"], "success")
+            self.assertLessEqual(amount, minor(payments[payment_id]["amount"]))
+        return refunded
 
     def audit_payments(self, client, clients, payments):
         """Each acknowledged payment is there, is what was asked for, and has its one end."""
@@ -249,11 +342,12 @@ class Kill9(ContractCase):
                 if payment_id in recorder.refused:
                     self.assertEqual((payment["status"], payment["failure"]["code"]),
                                      ("fail", "insufficient_funds"))
-                elif body["payment_method"] == "pm_decline":
-                    self.assertEqual((payment["status"], payment["failure"]["code"]),
-                                     ("fail", "gateway_declined"))
+                elif payment_id in recorder.cancelled:
+                    self.assertEqual(payment["status"], "cancelled", payment)
                 else:
-                    self.assertEqual(payment["status"], "success", payment)
+                    end = ENDS.get(body["payment_method"], ("success", None))
+                    failure = payment["failure"] and payment["failure"]["code"]
+                    self.assertEqual((payment["status"], failure), end, payment)
         # Every request was repeated until it had an answer, so there is nothing else.
         self.assertEqual(set(payments), expected, "a payment that nobody knows of")
         sample = random.Random(1).sample(sorted(payments), min(200, len(payments)))
@@ -261,25 +355,31 @@ class Kill9(ContractCase):
             self.assertEqual(self.finished(client, payment_id)["status"],
                              payments[payment_id]["status"])
 
-    def audit_gateway(self, server, payments):
-        """The gateway took exactly what succeeded here, each once and for the same amount."""
-        books = journal.Books(journal.read(server.folder / "journal"))
+    def audit_gateway(self, client, journal_path, payments, refunds):
+        """The gateway holds exactly what succeeded here, less what was refunded."""
+        books = journal.Books(journal.read(journal_path))
         self.assertEqual(list(books.complaints()), [])
-        succeeded = {one for one, payment in payments.items() if payment["status"] == "success"}
-        self.assertEqual(set(books.taken), succeeded)
+        held = 0
+        for payment_id, payment in payments.items():
+            succeeded = payment["status"] == "success"
+            wanted = minor(payment["amount"]) - refunds[payment_id] if succeeded else 0
+            self.assertEqual(books.net(payment_id), wanted, payment)
+            self.assertEqual(sum(books.refunds[payment_id].values()), refunds[payment_id], payment)
+            held += wanted
+        self.assertEqual(books.total(), held)
         for payment_id in books.asked:
             payment = payments[payment_id]
             self.assertEqual(books.amounts[payment_id],
                              {(payment["amount"], payment["currency"])})
-        declined = {one for one, payment in payments.items() if payment["failure"]
-                    and payment["failure"]["code"] == "gateway_declined"}
-        self.assertEqual(books.declined, declined)
-        clearing = sum(minor(payments[one]["amount"]) for one in succeeded)
-        with server.client() as client:
-            gateway = self.account(client, "sys:gateway:USD")
-            self.assertEqual(minor(gateway["posted"]), clearing)
+        failed = {one for one, payment in payments.items() if payment["failure"]
+                  and payment["failure"]["code"] == "gateway_declined"}
+        self.assertLessEqual(failed, books.declined)
+        for payment_id in books.declined - failed:
+            self.assertEqual(payments[payment_id]["status"], "cancelled", "declined, and no end")
+        gateway = self.account(client, "sys:gateway:USD")
+        self.assertEqual(minor(gateway["posted"]), held)
 
-    def audit_accounts(self, client, clients, payments):
+    def audit_accounts(self, client, clients, payments, refunds):
         """Each balance is what its transfers say, and those are what was acknowledged."""
         opened = {account_id: 100000 for account_id in HOT}
         deposits, unknown = {}, collections.Counter()
@@ -297,6 +397,7 @@ class Kill9(ContractCase):
         for payment in payments.values():
             if payment["status"] == "success":
                 debits[payment["user_id"]] += minor(payment["amount"])
+                debits[payment["user_id"]] -= refunds[payment["id"]]
         found = {}
         for account_id in opened:
             account = self.assert_account_adds_up(client, account_id)
@@ -311,7 +412,9 @@ class Kill9(ContractCase):
                     found[transfer["id"]] = (account_id, minor(transfer["amount"]))
         for transfer_id, deposit in deposits.items():
             self.assertEqual(found.get(transfer_id), deposit, "an acknowledged deposit is lost")
-        print(f"audited: {len(payments)} payments, {len(opened)} accounts, {len(found)} deposits, "
+        ends = collections.Counter(payment["status"] for payment in payments.values())
+        print(f"audited: {len(payments)} payments {dict(ends)}, {len(refunds)} of them refunded, "
+              f"{len(opened)} accounts, {len(found)} deposits, "
               f"{sum(recorder.repeats for recorder in clients)} answers asked for again, "
               f"{sum(recorder.unanswered for recorder in clients)} requests without an answer",
               flush=True)

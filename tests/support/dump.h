@@ -54,6 +54,14 @@ class Dumper {
   void operator()(std::string_view name, WideAmount value) {
     field(name, format_amount(value, Currency()));
   }
+  template <class Item>
+  void operator()(std::string_view name, const std::vector<Item>& items) {
+    field(name, "[");
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      (*this)(std::to_string(i), items[i]);
+    }
+    out += ']';
+  }
   template <class Struct>
   requires requires(Dumper& d, const Struct& s) { Struct::fields(d, s); }
   void operator()(std::string_view name, const Struct& value) {
@@ -64,7 +72,7 @@ class Dumper {
 
  private:
   void field(std::string_view name, std::string_view value) {
-    if (!out.empty() && out.back() != '{') {
+    if (!out.empty() && out.back() != '{' && out.back() != '[') {
       out += ", ";
     }
     out.append(name).append("=").append(value);
@@ -90,22 +98,56 @@ requires requires(Dumper& d, const Struct& s) { Struct::fields(d, s); }
          std::to_string(record.previous) + " " + dump(record.event);
 }
 
+// A task as "name id attempt n not before t …".
+class EffectDumper {
+ public:
+  [[nodiscard]] std::string operator()(const core::CallGateway& e) const {
+    return task("call_gateway", e.payment_id, e.attempt, e.not_before) + money(e.amount) + " " +
+           e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::InquireGateway& e) const {
+    return task("inquire_gateway", e.payment_id, e.inquiry, e.not_before) + " " + e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::UndoAtGateway& e) const {
+    return task(name(e.kind), e.payment_id, e.call, e.not_before) + money(e.amount) + " " +
+           e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::RefundAtGateway& e) const {
+    return task("refund", e.refund_id, e.call, e.not_before) + money(e.amount) + " of " +
+           e.payment_id + " " + e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::CheckFraud& e) const {
+    return task("check_fraud", e.fraud_id, e.attempt, e.not_before) + money(e.amount) + " of " +
+           e.payment_id + " " + e.user_id + " " + e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::SendNotification& e) const {
+    return task("send_notification", e.payment_id, e.attempt, e.not_before) + " by " +
+           std::string(name(e.channel)) + " " + e.user_id + money(e.amount) + " " +
+           std::string(name(e.status)) + " " + std::string(name(e.failure)) + " at " +
+           std::to_string(e.ended_at.us) + " " + e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::StartTimer& e) const {
+    return "start_timer " + std::string(name(e.kind)) + " " + e.id + " at " +
+           std::to_string(e.due.us) + " " + e.payment_method;
+  }
+  [[nodiscard]] std::string operator()(const core::WorkflowEnded& e) const {
+    return "workflow_ended " + std::string(name(e.kind)) + " " + e.id;
+  }
+
+ private:
+  static std::string task(std::string_view what, const std::string& id, std::uint32_t attempt,
+                          Timestamp not_before) {
+    return std::string(what) + " " + id + " attempt " + std::to_string(attempt) + " not before " +
+           std::to_string(not_before.us);
+  }
+  static std::string money(Money amount) {
+    return " " + format_amount(amount.minor, amount.currency) + " " +
+           std::string(amount.currency.code());
+  }
+};
+
 [[nodiscard]] inline std::string dump(const core::Effect& effect) {
-  if (const auto* call = std::get_if<core::CallGateway>(&effect)) {
-    return "call_gateway " + call->payment_id + " attempt " + std::to_string(call->attempt) +
-           " not before " + std::to_string(call->not_before.us) + " " +
-           format_amount(call->amount.minor, call->amount.currency) + " " +
-           std::string(call->amount.currency.code()) + " " + call->payment_method;
-  }
-  if (const auto* send = std::get_if<core::SendNotification>(&effect)) {
-    return "send_notification " + send->payment_id + " attempt " + std::to_string(send->attempt) +
-           " not before " + std::to_string(send->not_before.us) + " " + send->user_id + " " +
-           format_amount(send->amount.minor, send->amount.currency) + " " +
-           std::string(send->amount.currency.code()) + " " + std::string(name(send->status)) + " " +
-           std::string(name(send->failure));
-  }
-  const auto& ended = std::get<core::WorkflowEnded>(effect);
-  return "workflow_ended " + std::string(name(ended.kind)) + " " + ended.id;
+  return std::visit(EffectDumper(), effect);
 }
 
 template <class T>

@@ -26,6 +26,8 @@ class NoRows final : public core::RowSource {
   bool load(std::string_view, core::Transfer&) override { return false; }
   bool load(std::string_view, core::Payment&) override { return false; }
   bool load(std::string_view, core::KeyRecord&) override { return false; }
+  bool load(std::string_view, core::FraudCheck&) override { return false; }
+  bool load(std::string_view, core::Refund&) override { return false; }
 };
 
 class IndexMap final : public core::IndexSink {
@@ -84,6 +86,8 @@ struct Folded {
     add("transfer ", rows.transfers);
     add("payment ", rows.payments);
     add("key ", rows.keys);
+    add("fraud ", rows.frauds);
+    add("refund ", rows.refunds);
     return out;
   }
 };
@@ -111,9 +115,10 @@ class World {
   core::Machine machine{state.rows, {.last_seq = 1, .last_time = kStart, .salt = kSalt}};
   Timestamp now = kStart;
   KindRenderer renderer;
-  core::Answer answer;            // of the last command
-  std::vector<core::Record> log;  // everything ever added
-  core::Produced added;           // by the last command
+  core::Answer answer;                 // of the last command
+  std::vector<core::Record> log;       // everything ever added
+  core::Produced added;                // by the last command
+  std::vector<core::Effect> released;  // every effect there ever was
 
   World() {
     core::Record first;
@@ -132,6 +137,7 @@ class World {
     answer = {};
     const core::Outcome outcome = machine.handle(input, now, &renderer, answer, added);
     log.insert(log.end(), added.records.begin(), added.records.end());
+    released.insert(released.end(), added.effects.begin(), added.effects.end());
     return outcome;
   }
 
@@ -167,11 +173,80 @@ class World {
                                            .reply = reply,
                                            .detail = std::move(detail)});
   }
+  core::Outcome inquiry(std::string id, std::uint32_t inquiry, core::InquiryReply reply,
+                        std::string detail = "detail") {
+    return handle(core::RecordInquiryReply{.payment_id = std::move(id),
+                                           .inquiry = inquiry,
+                                           .reply = reply,
+                                           .detail = std::move(detail)});
+  }
+  core::Outcome undo(std::string id, std::uint32_t call, core::UndoReply reply,
+                     std::string detail = "detail") {
+    return handle(core::RecordUndoReply{
+        .payment_id = std::move(id), .call = call, .reply = reply, .detail = std::move(detail)});
+  }
+  core::Outcome callback(std::string id, core::CallbackOutcome outcome,
+                         std::string reference = {}) {
+    return handle(
+        core::RecordCallback{.payment_id = std::move(id),
+                             .outcome = outcome,
+                             .reference = std::move(reference),
+                             .reason = outcome == core::CallbackOutcome::kDeclined ? "stolen" : "",
+                             .webhook_id = "wh_1"});
+  }
+  // The callback's time-out, as its deadline is when it fires.
+  core::Outcome timer(const std::string& id) {
+    return timer(id, payment_row(id).callback_deadline);
+  }
+  core::Outcome timer(std::string id, Timestamp due) {
+    return handle(
+        core::TimerFired{.kind = core::StreamKind::kPayment, .id = std::move(id), .due = due});
+  }
+  // What the activity, the timer and a person say to the payment's fraud check.
+  core::Outcome fraud(std::string_view id, std::uint32_t attempt, core::FraudReply reply,
+                      std::string detail = "detail") {
+    return handle(core::RecordFraudReply{.fraud_id = core::fraud_check_id(id),
+                                         .attempt = attempt,
+                                         .reply = reply,
+                                         .detail = std::move(detail)});
+  }
+  core::Outcome fraud_timer(std::string_view id) {
+    return handle(core::TimerFired{.kind = core::StreamKind::kFraud,
+                                   .id = core::fraud_check_id(id),
+                                   .due = check_row(id).deadline});
+  }
+  core::Outcome verdict(std::string_view id, bool approved, std::string reason = "reason") {
+    return handle(core::DecideFraud{
+        .fraud_id = core::fraud_check_id(id), .approved = approved, .reason = std::move(reason)});
+  }
+  core::Outcome cancel(std::string id, std::string reason = "changed my mind") {
+    return handle(core::CancelPayment{.payment_id = std::move(id), .reason = std::move(reason)});
+  }
+  core::Outcome retry_compensation(std::string id) {
+    return handle(core::RetryCompensation{.payment_id = std::move(id)});
+  }
+  core::Outcome refund(std::string id, std::string amount = {}) {
+    return handle(core::CreateRefund{.payment_id = std::move(id), .amount = std::move(amount)});
+  }
+  core::Outcome refund_reply(std::string refund_id, std::uint32_t call, core::RefundReply reply,
+                             std::string detail = "detail") {
+    return handle(core::RecordRefundReply{.refund_id = std::move(refund_id),
+                                          .call = call,
+                                          .reply = reply,
+                                          .detail = std::move(detail)});
+  }
   core::Outcome notified(std::string id, std::uint32_t attempt, bool delivered) {
-    return handle(core::RecordNotification{.payment_id = std::move(id),
-                                           .attempt = attempt,
-                                           .delivered = delivered,
-                                           .error = delivered ? "" : "unreachable"});
+    return notified(std::move(id), attempt,
+                    delivered ? core::NotifyReply::kDelivered : core::NotifyReply::kFailed);
+  }
+  core::Outcome notified(std::string id, std::uint32_t attempt, core::NotifyReply reply,
+                         core::NotifyChannel channel = core::NotifyChannel::kLog) {
+    return handle(core::RecordNotification{
+        .payment_id = std::move(id),
+        .channel = channel,
+        .attempt = attempt,
+        .reply = reply,
+        .error = reply == core::NotifyReply::kDelivered ? "" : "unreachable"});
   }
 
   // A row that must be there.
@@ -185,6 +260,18 @@ class World {
     PAYONCE_ASSERT(found != nullptr);
     return *found;
   }
+  [[nodiscard]] const core::FraudCheck& check_row(std::string_view payment_id) {
+    const core::FraudCheck* found = state.rows.frauds.find(core::fraud_check_id(payment_id));
+    PAYONCE_ASSERT(found != nullptr);
+    return *found;
+  }
+  [[nodiscard]] const core::Refund& refund_row(std::string_view id) {
+    const core::Refund* found = state.rows.refunds.find(id);
+    PAYONCE_ASSERT(found != nullptr);
+    return *found;
+  }
+  // The names of the last command's events, and its effects as text.
+  [[nodiscard]] std::vector<std::string> effects() const { return dump_all(added.effects); }
   [[nodiscard]] std::vector<std::string> events() const {
     std::vector<std::string> names;
     for (const core::Record& record : added.records) {

@@ -14,8 +14,10 @@ import ctypes
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -81,7 +83,26 @@ def wait_until(condition, what, timeout=SETTLE_S, poll=POLL_S):
         time.sleep(poll)
 
 
-def _die_with_parent():
+def free_port():
+    """A port that nobody listens on, and that the kernel gives to nobody by itself.
+
+    Outgoing connections take theirs from a range of their own (from 32768 on), so this one is still
+    free when a server comes back to it.
+    """
+    ports = list(range(20000, 32000))
+    random.shuffle(ports)
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise ServerFailed("no port is free")
+
+
+def die_with_parent():
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -90,9 +111,11 @@ class Server:
 
     settings are the values of --set; arguments come last on the command line. A `folder` that is
     given stays when the server is closed; without it there is a temporary one, which goes.
+    `fixed_port` is for those whom others call, also after a restart (free_port()).
     """
 
-    def __init__(self, settings=(), arguments=(), env=None, folder=None, data=None):
+    def __init__(self, settings=(), arguments=(), env=None, folder=None, data=None,
+                 fixed_port=0):
         self._own_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="payonce-test-"))
         self.data = pathlib.Path(data or self.folder / "data")
@@ -100,6 +123,7 @@ class Server:
         self.settings = list(settings)
         self.arguments = list(arguments)
         self.env = env
+        self.fixed_port = fixed_port
         self.process = None
         self.port = None
         self.generation = 0  # how often it was started
@@ -120,7 +144,8 @@ class Server:
         return self.process is not None and self.process.poll() is None
 
     def command(self):
-        command = [binary(), "serve", "--data", str(self.data), "--listen", "127.0.0.1:0"]
+        command = [binary(), "serve", "--data", str(self.data),
+                   "--listen", f"127.0.0.1:{self.fixed_port}"]
         for setting in self.settings:
             command += ["--set", setting]
         return command + [str(argument) for argument in self.arguments]
@@ -133,7 +158,7 @@ class Server:
             # A group of its own, so that a ctrl-c reaches it only through close().
             self.process = subprocess.Popen(
                 self.command(), env=environment(self.env), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, cwd=self.folder, process_group=0, preexec_fn=_die_with_parent)
+                stderr=log, cwd=self.folder, process_group=0, preexec_fn=die_with_parent)
         return self
 
     def start(self):

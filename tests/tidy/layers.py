@@ -15,13 +15,14 @@ ROOMS = {
     "log": {"core", "base"},
     "observe": {"core", "base"},
     "config": {"core", "base"},
+    "webhook": {"base"},
     "engine": {"log", "core", "base", "observe", "config"},
     "tasks": {"engine", "log", "core", "base", "observe", "config"},
-    "adapters": {"tasks", "engine", "log", "core", "base", "observe", "config"},
+    "adapters": {"tasks", "engine", "log", "core", "base", "observe", "config", "webhook"},
     "idempotency": {"core", "base"},
-    "http": {"engine", "log", "core", "base", "observe", "config"},
+    "http": {"engine", "log", "core", "base", "observe", "config", "webhook"},
     "app": {"http", "adapters", "tasks", "engine", "log", "core", "base", "observe", "config",
-            "idempotency"},
+            "webhook", "idempotency"},
 }
 
 # Third-party header, or a folder of them: the rooms that may include it. What is not listed here
@@ -33,7 +34,8 @@ THIRD_PARTY = {
     "httplib.h": {"http", "adapters", "app"},
     "simdjson.h": {"http", "adapters", "app"},
     "rapidjson/": {"http", "adapters", "observe", "app"},
-    "openssl/": {"http", "adapters"},
+    "openssl/": {"http", "adapters", "webhook"},
+    "curl/": {"adapters"},
     "spdlog/": {"observe"},
     "fmt/": {"observe"},
     "toml++/": {"config"},

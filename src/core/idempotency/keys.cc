@@ -46,6 +46,12 @@ std::optional<OutcomeKind> check_key(const KeyedRequest& request, const KeyRecor
 
 bool keeps_answer(OutcomeKind kind) {
   switch (kind) {
+    case OutcomeKind::kCancelAccepted:
+    case OutcomeKind::kCompensationRetried:
+    case OutcomeKind::kCallbackAccepted:
+    case OutcomeKind::kFraudDecided:
+    case OutcomeKind::kRefundAccepted:
+    case OutcomeKind::kTaskRetried:
     case OutcomeKind::kAccountOpened:
     case OutcomeKind::kDeposited:
     case OutcomeKind::kPaymentAccepted:
@@ -64,6 +70,16 @@ bool keeps_answer(OutcomeKind kind) {
     case OutcomeKind::kKeyReused:
     case OutcomeKind::kKeyInFlight:
     case OutcomeKind::kKeyCompleted:
+    case OutcomeKind::kPaymentNotFound:
+    case OutcomeKind::kCancelled:
+    case OutcomeKind::kPaymentClosed:
+    case OutcomeKind::kNotCompensationFailed:
+    case OutcomeKind::kFraudNotFound:
+    case OutcomeKind::kFraudClosed:
+    case OutcomeKind::kRefundTooMuch:
+    case OutcomeKind::kRefundNotPossible:
+    case OutcomeKind::kTaskNotFound:
+    case OutcomeKind::kTaskNotExhausted:
       return false;
   }
   return false;

@@ -31,38 +31,26 @@ Refusal validate(const PaymentContent& content, const Account* payer) {
   return {};
 }
 
-void fail_after_hold(const Payment& payment, FailureCode code, std::string message, Decision& out) {
-  out.push_back({StreamKind::kPayment, payment.id, HoldVoided{.step = std::string(kHoldStep)}});
-  out.push_back({StreamKind::kPayment, payment.id,
-                 PaymentFailed{.code = code, .message = std::move(message)}});
-}
-
-void confirm(const Payment& payment, const RecordGatewayReply& command, Decision& out) {
-  out.push_back({StreamKind::kPayment, payment.id,
-                 GatewayConfirmed{.attempt = command.attempt, .reference = command.detail}});
-  out.push_back({StreamKind::kPayment, payment.id,
-                 HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount}});
-  out.push_back({StreamKind::kPayment, payment.id, PaymentSucceeded{}});
-}
-
-void retry_or_give_up(const Payment& payment, const RecordGatewayReply& command,
-                      const Context& context, Decision& out) {
-  const RetryPolicy& policy = payment.rules.gateway_retry;
-  if (exhausted(policy, command.attempt)) {
-    out.push_back({StreamKind::kPayment, payment.id,
-                   GatewayExhausted{.attempt = command.attempt, .error = command.detail}});
-    fail_after_hold(payment, FailureCode::kGatewayUnavailable,
-                    "the gateway did not answer after " + std::to_string(command.attempt) +
-                        " attempts: " + command.detail,
-                    out);
+// The check's whole life when it has nothing to wait for, else its beginning.
+void start_fraud_check(const CreatePayment& command, const std::string& id, Decision& out) {
+  const FraudRules& rules = command.rules.fraud;
+  if (rules.mode == FraudMode::kNone) {
     return;
   }
-  out.push_back(
-      {StreamKind::kPayment, payment.id,
-       GatewayRetryScheduled{
-           .attempt = command.attempt,
-           .error = command.detail,
-           .not_before = context.now + retry_delay(policy, command.attempt, payment.id)}});
+  const std::string child = fraud_check_id(id);
+  out.push_back({StreamKind::kFraud, child,
+                 FraudCheckOpened{.payment_id = id,
+                                  .user_id = command.content.user_id,
+                                  .amount = command.content.amount,
+                                  .payment_method = command.content.payment_method,
+                                  .rules = rules}});
+  out.push_back({StreamKind::kPayment, id, FraudCheckStarted{.workflow_id = child}});
+  if (rules.mode == FraudMode::kInline) {
+    out.push_back(
+        {StreamKind::kFraud, child,
+         FraudCheckDecided{.result = FraudResult::kApproved, .attempt = 0, .reason = "automatic"}});
+    out.push_back({StreamKind::kPayment, id, FraudCheckEnded{.result = FraudResult::kApproved}});
+  }
 }
 
 }  // namespace
@@ -93,52 +81,28 @@ OutcomeKind decide_create_payment(const CreatePayment& command, const std::strin
                            .debit_account = command.content.user_id,
                            .credit_account = gateway_account(currency),
                            .amount = command.content.amount}});
+  start_fraud_check(command, id, out);
   return OutcomeKind::kPaymentAccepted;
 }
 
-OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Payment* payment,
-                                 const Context& context, Decision& out) {
-  const auto awaited = payment == nullptr ? std::nullopt : pending_gateway_call(*payment);
-  if (!awaited || awaited->attempt != command.attempt) {
-    return OutcomeKind::kResultStale;
+void decide_fraud_ended(const Payment& payment, FraudResult result, const std::string& reason,
+                        Decision& out) {
+  if (payment.fraud != FraudResult::kRunning) {
+    return;  // abandoned: its payment has gone on without it
   }
-  switch (command.reply) {
-    case GatewayReply::kConfirmed:
-      confirm(*payment, command, out);
-      break;
-    case GatewayReply::kDeclined:
-      out.push_back({StreamKind::kPayment, payment->id,
-                     GatewayDeclined{.attempt = command.attempt, .reason = command.detail}});
-      fail_after_hold(*payment, FailureCode::kGatewayDeclined,
-                      "the gateway declined the payment: " + command.detail, out);
-      break;
-    case GatewayReply::kTemporaryFailure:
-      retry_or_give_up(*payment, command, context, out);
-      break;
+  out.push_back({StreamKind::kPayment, payment.id, FraudCheckEnded{.result = result}});
+  if (result == FraudResult::kApproved) {
+    if (payment.gateway == GatewayState::kConfirmed) {
+      out.push_back({StreamKind::kPayment, payment.id,
+                     HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount}});
+      out.push_back({StreamKind::kPayment, payment.id, PaymentSucceeded{}});
+    }
+    return;
   }
-  return OutcomeKind::kResultApplied;
-}
-
-OutcomeKind decide_notification(const RecordNotification& command, const Payment* payment,
-                                const Context& context, Decision& out) {
-  const auto awaited = payment == nullptr ? std::nullopt : pending_notification(*payment);
-  if (!awaited || awaited->attempt != command.attempt) {
-    return OutcomeKind::kResultStale;
-  }
-  const RetryPolicy& policy = payment->rules.notify_retry;
-  Event event;
-  if (command.delivered) {
-    event = NotificationSent{.attempt = command.attempt};
-  } else if (exhausted(policy, command.attempt)) {
-    event = NotificationExhausted{.attempt = command.attempt, .error = command.error};
-  } else {
-    event = NotificationRetryScheduled{
-        .attempt = command.attempt,
-        .error = command.error,
-        .not_before = context.now + retry_delay(policy, command.attempt, payment->id + "/notify")};
-  }
-  out.push_back({StreamKind::kPayment, payment->id, std::move(event)});
-  return OutcomeKind::kResultApplied;
+  const bool late = result == FraudResult::kTimedOut;
+  undo(payment, late ? FailureCode::kFraudTimeout : FailureCode::kFraudRejected,
+       late ? "the fraud check gave no verdict in time" : "the fraud check rejected it: " + reason,
+       out);
 }
 
 }  // namespace payonce::core

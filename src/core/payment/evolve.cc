@@ -1,68 +1,55 @@
 #include "core/payment/evolve.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "core/index_keys.h"
+#include "core/payment/alter.h"
 
 namespace payonce::core {
 namespace {
 
-bool waits_for_task(const Payment& payment) {
-  return pending_gateway_call(payment).has_value() || pending_notification(payment).has_value();
+// Version 2: whether the fraud check has to approve before the gateway is called.
+bool gated(const Payment& payment) {
+  return payment.rules.version >= kPaymentVersion2 &&
+         payment.rules.fraud.mode != FraudMode::kNone &&
+         payment.content.amount.minor >= payment.rules.gate_minor;
 }
 
-void index_status(IndexSink& indexes, const Payment& payment, PaymentStatus before) {
-  const std::string place = position(payment.created_at, payment.created_seq);
-  if (before != payment.status) {
-    indexes.erase(Index::kPaymentsByStatus, status_prefix(before) + place);
+void note_hold(Payment& payment, Timestamp at) {
+  if (gated(payment)) {
+    payment.step = PaymentStep::kFraudCheck;
+    payment.gateway = GatewayState::kGated;
+    return;
   }
-  indexes.put(Index::kPaymentsByStatus, status_prefix(payment.status) + place, payment.id);
+  payment.step = PaymentStep::kGateway;
+  payment.gateway = GatewayState::kPending;
+  payment.gateway_not_before = at;
 }
 
-// Loads the record's payment, lets `change` alter it (false: the event does not fit), and keeps
-// history and secondary keys in step.
-template <class Change>
-bool alter(Rows& rows, const Record& record, Change&& change) {
-  Payment* payment = rows.payments.change(record.stream, record.seq);
-  if (payment == nullptr) {
-    return false;
+void note_void(Payment& payment) {
+  const auto release = [](const CompensationStep& step) {
+    return step.kind == CompensationKind::kReleaseHold;
+  };
+  auto step = std::ranges::find_if(payment.compensation_steps, release);
+  if (step == payment.compensation_steps.end()) {
+    payment.compensation_steps.push_back({.kind = CompensationKind::kReleaseHold});
+    step = std::prev(payment.compensation_steps.end());
   }
-  const PaymentStatus status_before = payment->status;
-  const bool waited = waits_for_task(*payment);
-  if (!change(*payment)) {
-    return false;
+  step->state = CompensationStepState::kDone;
+  payment.step = PaymentStep::kCompensate;
+  if (payment.gateway == GatewayState::kGated) {
+    payment.gateway = GatewayState::kNone;
   }
-  payment->updated_at = record.at;
-  payment->stream_last = record.seq;
-  if (rows.indexes != nullptr) {
-    if (status_before != payment->status) {
-      index_status(*rows.indexes, *payment, status_before);
-    }
-    if (waited && !waits_for_task(*payment)) {
-      rows.indexes->erase(Index::kWakeups, payment->id);
-    } else if (!waited && waits_for_task(*payment)) {
-      rows.indexes->put(Index::kWakeups, payment->id, {});
-    }
+  // A payment that has ended already is completed by an event of its own.
+  if (!terminal(payment.status)) {
+    payment.compensation = CompensationState::kCompleted;
   }
-  return true;
 }
 
-bool awaits_attempt(const Payment& payment, std::uint32_t attempt) {
-  const auto call = pending_gateway_call(payment);
-  return call && call->attempt == attempt;
-}
-
-bool awaits_notification(const Payment& payment, std::uint32_t attempt) {
-  const auto call = pending_notification(payment);
-  return call && call->attempt == attempt;
-}
-
-void end(Payment& payment, PaymentStatus status, Timestamp at) {
-  payment.status = status;
-  payment.step = PaymentStep::kNotify;
-  payment.notify = NotifyState::kPending;
-  payment.notify_not_before = at;
+bool may_end(const Payment& payment) {
+  return payment.step == PaymentStep::kCompensate && !terminal(payment.status);
 }
 
 }  // namespace
@@ -96,123 +83,74 @@ bool evolve(Rows& rows, const Record& record, const PaymentRefused& event) {
       return false;
     }
     payment.status = PaymentStatus::kFail;
-    payment.step = PaymentStep::kDone;
     payment.failure = event.code;
     payment.failure_message = event.message;
+    payment.ended_at = record.at;
     return true;
   });
 }
 
-bool evolve(Rows& rows, const Record& record, const GatewayRetryScheduled& event) {
-  return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_attempt(payment, event.attempt)) {
+bool evolve(Rows& rows, const Record& record, const FraudCheckStarted& /*event*/) {
+  return alter(rows, record, [](Payment& payment) {
+    if (payment.fraud != FraudResult::kNone || terminal(payment.status)) {
       return false;
     }
-    payment.status = PaymentStatus::kProcessing;
-    payment.gateway = GatewayState::kRetrying;
-    payment.gateway_attempts = event.attempt;
-    payment.gateway_not_before = event.not_before;
-    payment.gateway_error = event.error;
+    payment.fraud = FraudResult::kRunning;
     return true;
   });
 }
 
-bool evolve(Rows& rows, const Record& record, const GatewayConfirmed& event) {
+bool evolve(Rows& rows, const Record& record, const FraudCheckEnded& event) {
   return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_attempt(payment, event.attempt)) {
+    if (payment.fraud != FraudResult::kRunning || event.result == FraudResult::kNone ||
+        event.result == FraudResult::kRunning) {
       return false;
     }
-    payment.status = PaymentStatus::kProcessing;
-    payment.step = PaymentStep::kPost;
-    payment.gateway = GatewayState::kConfirmed;
-    payment.gateway_attempts = event.attempt;
-    payment.gateway_reference = event.reference;
-    payment.gateway_error.clear();
-    return true;
-  });
-}
-
-bool evolve(Rows& rows, const Record& record, const GatewayDeclined& event) {
-  return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_attempt(payment, event.attempt)) {
-      return false;
+    payment.fraud = event.result;
+    if (event.result != FraudResult::kApproved) {
+      return true;
     }
-    payment.status = PaymentStatus::kProcessing;
-    payment.step = PaymentStep::kCompensate;
-    payment.gateway = GatewayState::kDeclined;
-    payment.gateway_attempts = event.attempt;
-    payment.gateway_error = event.reason;
-    return true;
-  });
-}
-
-bool evolve(Rows& rows, const Record& record, const GatewayExhausted& event) {
-  return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_attempt(payment, event.attempt)) {
-      return false;
+    if (payment.gateway == GatewayState::kGated) {
+      payment.gateway = GatewayState::kPending;
+      payment.gateway_not_before = record.at;
+      payment.step = PaymentStep::kGateway;
+    } else if (payment.gateway == GatewayState::kConfirmed) {
+      payment.step = PaymentStep::kPost;
     }
-    payment.status = PaymentStatus::kProcessing;
-    payment.step = PaymentStep::kCompensate;
-    payment.gateway = GatewayState::kUnavailable;
-    payment.gateway_attempts = event.attempt;
-    payment.gateway_error = event.error;
     return true;
   });
 }
 
 bool evolve(Rows& rows, const Record& record, const PaymentSucceeded& /*event*/) {
   return alter(rows, record, [&](Payment& payment) {
-    if (payment.step != PaymentStep::kPost) {
+    if (payment.step != PaymentStep::kPost || terminal(payment.status)) {
       return false;
     }
-    end(payment, PaymentStatus::kSuccess, record.at);
+    end_payment(payment, PaymentStatus::kSuccess, record.at);
     return true;
   });
 }
 
 bool evolve(Rows& rows, const Record& record, const PaymentFailed& event) {
   return alter(rows, record, [&](Payment& payment) {
-    if (payment.step != PaymentStep::kCompensate) {
+    if (!may_end(payment)) {
       return false;
     }
     payment.failure = event.code;
     payment.failure_message = event.message;
-    end(payment, PaymentStatus::kFail, record.at);
+    end_payment(payment, PaymentStatus::kFail, record.at);
     return true;
   });
 }
 
-bool evolve(Rows& rows, const Record& record, const NotificationSent& event) {
+bool evolve(Rows& rows, const Record& record, const PaymentCancelled& event) {
   return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_notification(payment, event.attempt)) {
+    if (!may_end(payment)) {
       return false;
     }
-    payment.step = PaymentStep::kDone;
-    payment.notify = NotifyState::kSent;
-    payment.notify_attempts = event.attempt;
-    return true;
-  });
-}
-
-bool evolve(Rows& rows, const Record& record, const NotificationRetryScheduled& event) {
-  return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_notification(payment, event.attempt)) {
-      return false;
-    }
-    payment.notify_attempts = event.attempt;
-    payment.notify_not_before = event.not_before;
-    return true;
-  });
-}
-
-bool evolve(Rows& rows, const Record& record, const NotificationExhausted& event) {
-  return alter(rows, record, [&](Payment& payment) {
-    if (!awaits_notification(payment, event.attempt)) {
-      return false;
-    }
-    payment.step = PaymentStep::kDone;
-    payment.notify = NotifyState::kExhausted;
-    payment.notify_attempts = event.attempt;
+    payment.failure = FailureCode::kCancelled;
+    payment.failure_message = event.reason;
+    end_payment(payment, PaymentStatus::kCancelled, record.at);
     return true;
   });
 }
@@ -220,11 +158,9 @@ bool evolve(Rows& rows, const Record& record, const NotificationExhausted& event
 bool note_ledger_event(Rows& rows, const Record& record) {
   return alter(rows, record, [&](Payment& payment) {
     if (std::holds_alternative<FundsHeld>(record.event)) {
-      payment.step = PaymentStep::kGateway;
-      payment.gateway = GatewayState::kPending;
-      payment.gateway_not_before = record.at;
+      note_hold(payment, record.at);
     } else if (std::holds_alternative<HoldVoided>(record.event)) {
-      payment.compensation = CompensationState::kCompleted;
+      note_void(payment);
     }
     return true;
   });

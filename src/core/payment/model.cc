@@ -34,6 +34,12 @@ std::string_view name(PaymentStep step) {
       return "notify";
     case PaymentStep::kDone:
       return "done";
+    case PaymentStep::kFraudCheck:
+      return "fraud_check";
+    case PaymentStep::kAwaitCallback:
+      return "await_callback";
+    case PaymentStep::kInquiry:
+      return "inquiry";
   }
   return "";
 }
@@ -56,6 +62,16 @@ std::string_view name(FailureCode code) {
       return "gateway_declined";
     case FailureCode::kGatewayUnavailable:
       return "gateway_unavailable";
+    case FailureCode::kCallbackTimeout:
+      return "callback_timeout";
+    case FailureCode::kFraudRejected:
+      return "fraud_rejected";
+    case FailureCode::kFraudTimeout:
+      return "fraud_timeout";
+    case FailureCode::kCancelled:
+      return "cancelled";
+    case FailureCode::kCompensationFailed:
+      return "compensation_failed";
   }
   return "";
 }
@@ -74,6 +90,16 @@ std::string_view name(GatewayState state) {
       return "declined";
     case GatewayState::kUnavailable:
       return "unavailable";
+    case GatewayState::kInDoubt:
+      return "in_doubt";
+    case GatewayState::kAccepted:
+      return "accepted";
+    case GatewayState::kGated:
+      return "gated";
+    case GatewayState::kUndoing:
+      return "undoing";
+    case GatewayState::kUndone:
+      return "undone";
   }
   return "";
 }
@@ -98,6 +124,70 @@ std::string_view name(CompensationState state) {
       return "none";
     case CompensationState::kCompleted:
       return "completed";
+    case CompensationState::kRunning:
+      return "running";
+    case CompensationState::kFailed:
+      return "failed";
+  }
+  return "";
+}
+
+std::string_view name(NotifyChannel channel) {
+  switch (channel) {
+    case NotifyChannel::kLog:
+      return "log";
+    case NotifyChannel::kWebhook:
+      return "webhook";
+    case NotifyChannel::kSmtp:
+      return "smtp";
+  }
+  return "";
+}
+
+std::string_view name(CompensationKind kind) {
+  switch (kind) {
+    case CompensationKind::kNone:
+      return "none";
+    case CompensationKind::kVoidCharge:
+      return "void_charge";
+    case CompensationKind::kRefundCharge:
+      return "refund_charge";
+    case CompensationKind::kReleaseHold:
+      return "release_hold";
+  }
+  return "";
+}
+
+std::string_view name(CompensationStepState state) {
+  switch (state) {
+    case CompensationStepState::kPending:
+      return "pending";
+    case CompensationStepState::kDone:
+      return "completed";
+    case CompensationStepState::kFailed:
+      return "failed";
+  }
+  return "";
+}
+
+std::string_view name(CallbackOutcome outcome) {
+  switch (outcome) {
+    case CallbackOutcome::kConfirmed:
+      return "confirmed";
+    case CallbackOutcome::kDeclined:
+      return "declined";
+  }
+  return "";
+}
+
+std::string_view name(CallbackEffect effect) {
+  switch (effect) {
+    case CallbackEffect::kApplied:
+      return "applied";
+    case CallbackEffect::kLateSuccess:
+      return "late_success";
+    case CallbackEffect::kContradicts:
+      return "contradicts";
   }
   return "";
 }
@@ -110,12 +200,58 @@ std::optional<PendingCall> pending_gateway_call(const Payment& payment) {
                      .not_before = payment.gateway_not_before};
 }
 
-std::optional<PendingCall> pending_notification(const Payment& payment) {
-  if (payment.notify != NotifyState::kPending) {
+std::optional<PendingCall> pending_inquiry(const Payment& payment) {
+  if (payment.gateway != GatewayState::kInDoubt) {
     return std::nullopt;
   }
-  return PendingCall{.attempt = payment.notify_attempts + 1,
-                     .not_before = payment.notify_not_before};
+  return PendingCall{.attempt = payment.inquiries + 1, .not_before = payment.inquiry_not_before};
+}
+
+const CompensationStep* next_compensation_step(const Payment& payment) {
+  for (const CompensationStep& step : payment.compensation_steps) {
+    if (step.state != CompensationStepState::kDone) {
+      return &step;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<PendingCall> pending_undo(const Payment& payment) {
+  const CompensationStep* step = next_compensation_step(payment);
+  if (payment.compensation != CompensationState::kRunning || step == nullptr ||
+      step->kind == CompensationKind::kReleaseHold) {
+    return std::nullopt;
+  }
+  return PendingCall{.attempt = payment.compensation_calls + 1,
+                     .not_before = payment.compensation_not_before};
+}
+
+std::optional<PendingCall> pending_notification(const Delivery& delivery) {
+  if (delivery.state != NotifyState::kPending) {
+    return std::nullopt;
+  }
+  return PendingCall{.attempt = delivery.calls + 1, .not_before = delivery.not_before};
+}
+
+std::optional<Timestamp> pending_timer(const Payment& payment) {
+  if (payment.gateway != GatewayState::kAccepted) {
+    return std::nullopt;
+  }
+  return payment.callback_deadline;
+}
+
+const Delivery* find_delivery(const Payment& payment, NotifyChannel channel) {
+  for (const Delivery& delivery : payment.deliveries) {
+    if (delivery.channel == channel) {
+      return &delivery;
+    }
+  }
+  return nullptr;
+}
+
+bool compensating(const Payment& payment) {
+  return payment.compensation == CompensationState::kRunning ||
+         payment.compensation == CompensationState::kFailed;
 }
 
 }  // namespace payonce::core

@@ -130,8 +130,8 @@ TEST_F(LoadFile, OutOfRange_NamesTheRange) {
   EXPECT_EQ(errors_in("server.wait_max = \"2m\"\n"),
             "config.toml:1: server.wait_max: 2m is not in range "
             "(duration, 0ms to 1m in steps of 1s)\n");
-  EXPECT_EQ(errors_in("saga.payment.version = 2\n"),
-            "config.toml:1: saga.payment.version: 2 is not in range (version, only 1)\n");
+  EXPECT_EQ(errors_in("saga.payment.version = 3\n"),
+            "config.toml:1: saga.payment.version: 3 is not in range (version, 1 to 2)\n");
 }
 
 TEST_F(LoadFile, EndsOfARange_BelongToIt) {
@@ -179,8 +179,9 @@ TEST_F(LoadFile, UnknownWord_NamesTheChoices) {
   EXPECT_EQ(errors_in("log.level = \"inof\"\n"),
             "config.toml:1: log.level: \"inof\" does not fit: one of debug, info, warn, error; "
             "did you mean \"info\"?\n");
-  EXPECT_EQ(errors_in("gateway.kind = \"http\"\n"),
-            "config.toml:1: gateway.kind: \"http\" does not fit: mock is the only choice\n");
+  EXPECT_EQ(errors_in("gateway.kind = \"htttp\"\n"),
+            "config.toml:1: gateway.kind: \"htttp\" does not fit: one of mock, http; "
+            "did you mean \"http\"?\n");
 }
 
 TEST_F(LoadFile, TextRules_AreChecked) {
@@ -282,6 +283,30 @@ TEST_F(LoadFile, RulesBetweenKeys_NameBothAndWhereTheyCameFrom) {
   EXPECT_EQ(errors_in("notify.retry.initial_interval = \"2m\"\n"),
             "notify.retry.initial_interval = \"2m\" (config.toml:1) must not be above "
             "notify.retry.maximum_interval = \"1m\" (default)\n");
+}
+
+TEST_F(LoadFile, KeysThatAnotherOneMakesNecessary_AreNamed) {
+  EXPECT_EQ(errors_in("gateway.kind = \"http\"\n"),
+            "gateway.url = \"\" (default) must not be empty with gateway.kind = \"http\" "
+            "(config.toml:1)\n");
+  EXPECT_EQ(errors_in("fraud.mode = \"http\"\n"),
+            "fraud.url = \"\" (default) must not be empty with fraud.mode = \"http\" "
+            "(config.toml:1)\n");
+  EXPECT_EQ(errors_in("notify.webhook.url = \"https://a.example/\"\n"),
+            "notify.webhook.secret = \"\" (default) must not be empty with notify.webhook.url = "
+            "\"https://a.example/\" (config.toml:1)\n");
+  EXPECT_EQ(errors_in("notify.smtp.host = \"mail.example\"\n"),
+            "notify.smtp.from = \"\" (default) must not be empty with notify.smtp.host = "
+            "\"mail.example\" (config.toml:1)\n");
+}
+
+TEST_F(LoadFile, WaitsInTheWrongOrder_AreRefusedInEverySection) {
+  for (const char* table : {"gateway.retry.", "fraud.retry.", "notify.retry.",
+                            "saga.payment.compensation.", "gateway.inquiry_"}) {
+    const std::string prefix(table);
+    EXPECT_THAT(errors_in(prefix + "initial_interval = \"2m\"\n"),
+                HasSubstr("must not be above " + prefix + "maximum_interval"));
+  }
 }
 
 }  // namespace

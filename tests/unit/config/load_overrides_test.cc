@@ -61,6 +61,40 @@ TEST_F(LoadOverrides, Strings_ComeBareOrQuoted) {
   EXPECT_EQ(options_of({.sets = {"gateway.journal="}}).gateway.journal, "");
 }
 
+TEST_F(LoadOverrides, Lists_ComeSeparatedByCommasQuotedOrAsAnArray) {
+  const std::vector<std::string> expected{"a", "b c"};
+  for (const char* text :
+       {"a,b c", " a , b c ", "\"a\",\"b c\"", "'a', 'b c'", "[\"a\",\"b c\"]"}) {
+    EXPECT_EQ(options_of({.sets = {std::string("gateway.refused_errors=") + text}})
+                  .gateway.refused_errors,
+              expected)
+        << text;
+  }
+  EXPECT_THAT(options_of({.environment = {{"PAYONCE_NOTIFY_WEBHOOK_SCHEDULE", "5s,1m30s"}}})
+                  .notify.webhook.schedule,
+              testing::ElementsAre(std::chrono::seconds{5}, std::chrono::seconds{90}));
+}
+
+TEST_F(LoadOverrides, EmptyTextForAList_IsTheEmptyList) {
+  EXPECT_TRUE(options_of({.sets = {"gateway.refused_errors="}}).gateway.refused_errors.empty());
+  EXPECT_TRUE(options_of({.environment = {{"PAYONCE_NOTIFY_WEBHOOK_SCHEDULE", ""}}})
+                  .notify.webhook.schedule.empty());
+}
+
+TEST_F(LoadOverrides, MistakeInAListOfText_NamesTheElement) {
+  EXPECT_EQ(
+      errors_of({.sets = {"notify.webhook.schedule=5s,,1m"}}),
+      "--set: notify.webhook.schedule: element 2: \"\" does not fit: write whole numbers with "
+      "us, ms, s, m, h or d, such as \"250ms\" or \"1m30s\"\n");
+  EXPECT_THAT(errors_of({.environment = {{"PAYONCE_GATEWAY_REFUSED_ERRORS", "a,"}}}),
+              HasSubstr("environment PAYONCE_GATEWAY_REFUSED_ERRORS: gateway.refused_errors: "
+                        "element 2: \"\" does not fit: it must not be empty"));
+  EXPECT_THAT(errors_of({.sets = {"gateway.refused_errors=[\"a\""}}),
+              HasSubstr("is not a list of TOML strings"));
+  EXPECT_NE(errors_of({.sets = {"gateway.refused_errors=\"a\"]\nx=[\"b\""}}), "");
+  EXPECT_THAT(errors_of({.sets = {"gateway.refused_errors=a\nb"}}), HasSubstr("control character"));
+}
+
 TEST_F(LoadOverrides, DedicatedFlags_AreTakenLiterally) {
   EXPECT_EQ(options_of({.data = "\"quoted\""}).storage.data, "\"quoted\"");
   EXPECT_THAT(errors_of({.data = ""}), HasSubstr("--data: storage.data: \"\" does not fit"));
@@ -111,6 +145,13 @@ TEST_F(LoadOverrides, UnknownSet_NamesTheNearestKey) {
             "--set server.threads: expected section.key=value\n");
   EXPECT_EQ(errors_of({.sets = {"=1"}}), "--set =1: expected section.key=value\n");
   EXPECT_EQ(errors_of({.sets = {""}}), "--set : expected section.key=value\n");
+}
+
+TEST_F(LoadOverrides, SetWithoutAnEqualsSign_ShowsNothingBehindTheName) {
+  for (const char* text : {"gateway.api_key:hunter2", "gateway.api_key hunter2",
+                           "gateway.api_key: hunter2=", "gateway.api_key hunter2=="}) {
+    EXPECT_EQ(errors_of({.sets = {text}}), "--set gateway.api_key: expected section.key=value\n");
+  }
 }
 
 TEST_F(LoadOverrides, WrongText_SaysWhatWasExpectedAndFound) {
@@ -197,11 +238,13 @@ TEST_F(LoadOverrides, Reload_AppliesTunableKeysAndNamesTheOthers) {
 TEST_F(LoadOverrides, Reload_TreatsEveryKeyByItsRow) {
   for (const Key& key : keys()) {
     Options fresh;
-    // One change for each key that has more than one value to take.
+    // One change for each key; twice a duration of zero is none.
     std::visit(Overloaded{
                    [&](const Flag& type) { type.ref(fresh) = !type.ref(fresh); },
                    [&](const Address& type) { type.ref(fresh).port = 1; },
                    [&](const Text& type) { type.ref(fresh) += "X"; },
+                   [&](const TextList& type) { type.ref(fresh).push_back("X"); },
+                   [&](const DurationList& type) { type.ref(fresh).clear(); },
                    [&](const Choice& type) { type.set(fresh, type.words.size() - 1); },
                    [&](const Duration& type) { type.ref(fresh) *= 2; },
                    [&](const auto& type) { type.ref(fresh) += 1; },

@@ -2,14 +2,12 @@
 
 #include <cstdlib>
 
-#include "config/assign.h"
 #include "unit/config/fixture.h"
 
 namespace payonce::config {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 using Render = ConfigTest;
 
@@ -50,7 +48,9 @@ TEST_F(Render, Effective_ReadsBackAsTheSame) {
   const auto loaded = load({.sets = {"server.listen=[::1]:0", "storage.data=a \"b\" \\ # c",
                                      "gateway.failure_rate=0.125", "gateway.latency=1500ms",
                                      "server.body_bytes_max=1536", "log.level=error",
-                                     "gateway.retry={ maximum_attempts=1 }", "log.access=true"}});
+                                     "gateway.retry={ maximum_attempts=1 }", "log.access=true",
+                                     "gateway.refused_errors=a \"b\",c",
+                                     "notify.webhook.schedule=1ms,90s", "fraud.mode=manual"}});
   ASSERT_TRUE(loaded);
   EXPECT_EQ(options_of({.file = write(render(*loaded))}), loaded->options);
   EXPECT_EQ(options_of({.file = write(render(loaded->options))}), loaded->options);
@@ -65,31 +65,11 @@ TEST_F(Render, Effective_SaysWhereEachValueCameFrom) {
   EXPECT_THAT(text, HasSubstr("threads = 96\n"));
 }
 
-// No key of this version is secret; the first one must find the rule in force.
-const Key kSecret{.name = "gateway.password",
-                  .type = Text{[](Options& o) -> std::string& { return o.gateway.journal; },
-                               Text::Rule::kNotEmpty, "text"},
-                  .tunable = false,
-                  .why = "",
-                  .secret = true};
-
-TEST_F(Render, Secret_IsNeverWritten) {
-  Options options;
-  EXPECT_EQ(render_value(kSecret, options), "not set");
-  options.gateway.journal = "hunter2";
-  EXPECT_EQ(render_value(kSecret, options), "set, not shown");
-}
-
-TEST_F(Render, Secret_IsInNoMessage) {
-  Options options;
-  for (const char* text : {"hun\nter2", "\"hunter2", "\"hunter2\xFF\"", "hunter2\xFF"}) {
-    const auto outcome = assign_text(kSecret, text, options);
-    ASSERT_FALSE(outcome) << text;
-    EXPECT_THAT(outcome.error(), Not(HasSubstr("ter2"))) << text;
+TEST_F(Render, ConfigToml_HasNestedTablesBehindTheirParents) {
+  const std::string text = read(kConfigToml);
+  for (const std::string parent : {"gateway", "fraud", "notify", "saga.payment"}) {
+    EXPECT_LT(text.find("[" + parent + "]"), text.find("[" + parent + ".")) << parent;
   }
-  const auto wrong_type = assign(kSecret, std::int64_t{4711}, options);
-  ASSERT_FALSE(wrong_type);
-  EXPECT_THAT(wrong_type.error(), Not(HasSubstr("4711")));
 }
 
 }  // namespace

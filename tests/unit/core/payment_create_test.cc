@@ -32,7 +32,8 @@ TEST(CreatePayment, Accepted_HoldsTheMoneyAndCallsTheGateway) {
   EXPECT_EQ(payment.failure, FailureCode::kNone);
   EXPECT_EQ(payment.gateway, GatewayState::kPending);
   EXPECT_EQ(payment.gateway_attempts, 0U);
-  EXPECT_EQ(payment.notify, NotifyState::kNone);
+  EXPECT_THAT(payment.deliveries, IsEmpty());
+  EXPECT_EQ(payment.fraud, FraudResult::kNone);
   EXPECT_EQ(payment.created_at, world.now);
   EXPECT_EQ(world.account("alice").available(), 700);
   EXPECT_EQ(world.account("alice").posted, 1000);
@@ -80,7 +81,7 @@ void expect_refused(World& world, const Outcome& outcome, FailureCode code) {
   EXPECT_EQ(outcome.payment->step, PaymentStep::kDone);
   EXPECT_EQ(outcome.payment->failure, code);
   EXPECT_EQ(outcome.payment->gateway, GatewayState::kNone);
-  EXPECT_EQ(outcome.payment->notify, NotifyState::kNone);
+  EXPECT_THAT(outcome.payment->deliveries, IsEmpty());
   EXPECT_EQ(outcome.payment->compensation, CompensationState::kNone);
   ASSERT_EQ(world.added.effects.size(), 1U);
   EXPECT_EQ(std::get<WorkflowEnded>(world.added.effects[0]).id, outcome.payment->id);
@@ -177,15 +178,16 @@ TEST(CreatePayment, SameIdAndAnyOtherContent_IsRefused) {
 TEST(CreatePayment, VersionAndRules_AreRecordedAndKept) {
   World world;
   world.open("alice", 1000);
-  world.rules = PaymentRules{.version = kPaymentVersion1,
-                             .gateway_retry = {.initial_interval_ms = 7,
-                                               .backoff_coefficient_permille = 1700,
-                                               .maximum_interval_ms = 70,
-                                               .maximum_attempts = 3},
-                             .notify_retry = {.initial_interval_ms = 9,
-                                              .backoff_coefficient_permille = 1900,
-                                              .maximum_interval_ms = 90,
-                                              .maximum_attempts = 4}};
+  world.rules.gateway_retry = {.initial_interval_ms = 7,
+                               .backoff_coefficient_permille = 1700,
+                               .maximum_interval_ms = 70,
+                               .maximum_attempts = 3};
+  world.rules.notify_retry = {.initial_interval_ms = 9,
+                              .backoff_coefficient_permille = 1900,
+                              .maximum_interval_ms = 90,
+                              .maximum_attempts = 4};
+  world.rules.callback_timeout = Duration::seconds(11);
+  world.rules.webhook_delays_ms = {5, 300'000};
   world.pay("pay_1", "alice", usd(300));
   const auto& created = std::get<PaymentCreated>(world.added.records[0].event);
   EXPECT_EQ(created.rules, world.rules);
@@ -215,7 +217,7 @@ TEST(PaymentIndexes, ByTimeUserAndStatus_AndWakeups) {
   EXPECT_THAT(indexes.values(Index::kPaymentsByUser), ElementsAre("pay_a", "pay_refused", "pay_b"));
   EXPECT_THAT(indexes.values(Index::kPaymentsByStatus),
               ElementsAre("pay_b", "pay_a", "pay_refused"));
-  EXPECT_THAT(indexes.keys(Index::kWakeups), ElementsAre("pay_a", "pay_b"));
+  EXPECT_THAT(indexes.keys(Index::kWakeups), ElementsAre("\x02pay_a", "\x02pay_b"));
 }
 
 }  // namespace

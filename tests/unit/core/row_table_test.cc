@@ -27,6 +27,8 @@ class Checkpointed final : public RowSource {
   bool load(std::string_view, Transfer&) override { return false; }
   bool load(std::string_view, Payment&) override { return false; }
   bool load(std::string_view, KeyRecord&) override { return false; }
+  bool load(std::string_view, FraudCheck&) override { return false; }
+  bool load(std::string_view, Refund&) override { return false; }
 };
 
 class RowTableTest : public testing::Test {

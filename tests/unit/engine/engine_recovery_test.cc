@@ -99,7 +99,10 @@ TEST_F(EngineTest, Recovery_ReleasesExactlyWhatIsPending) {
                                               .detail = "503"});
   const auto notified = [](const char* id, bool delivered) {
     return core::RecordNotification{
-        .payment_id = id, .attempt = 1, .delivered = delivered, .error = {}};
+        .payment_id = id,
+        .attempt = 1,
+        .reply = delivered ? core::NotifyReply::kDelivered : core::NotifyReply::kFailed,
+        .error = {}};
   };
   for (const char* id : {"notifying", "renotifying", "done"}) {
     world.engine->post(EngineWorld::confirmed(id));

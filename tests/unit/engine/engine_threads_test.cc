@@ -34,7 +34,7 @@ TEST(EngineThreads, EightSubmittersAndTwoWorkers_EverythingIsAnsweredAndTheLogIs
         } else if (const auto* send = std::get_if<core::SendNotification>(&*task)) {
           world.engine->post(core::RecordNotification{.payment_id = send->payment_id,
                                                       .attempt = send->attempt,
-                                                      .delivered = true,
+                                                      .reply = core::NotifyReply::kDelivered,
                                                       .error = {}});
         }
       }

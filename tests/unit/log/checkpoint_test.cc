@@ -15,6 +15,7 @@
 #include "support/dump.h"
 #include "support/machine_world.h"
 #include "support/random.h"
+#include "support/random_commands.h"
 #include "support/temp_dir.h"
 #include "unit/log/sample_records.h"
 
@@ -28,7 +29,6 @@ using testing_support::kSalt;
 using testing_support::kStart;
 using testing_support::Random;
 using testing_support::TempDir;
-using testing_support::usd;
 using testing_support::World;
 
 constexpr std::uint64_t kMapSize = 64 << 20;
@@ -59,41 +59,11 @@ std::unique_ptr<StateStore> open_state(const std::string& path, std::uint64_t sa
 }
 
 // Some life of a shop: enough to have every table and index filled.
-void live(World& world, Random& random, int commands) {
-  world.rules.gateway_retry.maximum_attempts = 2;
-  world.rules.notify_retry.maximum_attempts = 2;
-  for (int i = 0; i < commands; ++i) {
-    world.now = world.now + Duration{static_cast<std::int64_t>(random.below(100'000))};
-    const std::string user = "u" + std::to_string(random.below(5));
-    const std::string payment = "p" + std::to_string(random.below(20));
-    const auto attempt = static_cast<std::uint32_t>(1 + random.below(2));
-    switch (random.below(6)) {
-      case 0:
-        world.open(user, static_cast<std::int64_t>(random.below(500)));
-        break;
-      case 1:
-        world.deposit(user, std::to_string(1 + random.below(9)));
-        break;
-      case 2:
-        world.handle_input(
-            {world.payment(payment, user, usd(1 + static_cast<std::int64_t>(random.below(300)))),
-             core::KeyedRequest{.key = "key " + payment,
-                                .fingerprint = "f",
-                                .retention = Duration::seconds(1),
-                                .answer_later = random.chance(50)}});
-        break;
-      case 3:
-        world.gateway(payment, attempt,
-                      random.chance(60) ? core::GatewayReply::kConfirmed
-                                        : static_cast<core::GatewayReply>(1 + random.below(3)));
-        break;
-      case 4:
-        world.notified(payment, attempt, random.chance(50));
-        break;
-      default:
-        world.handle(core::CompleteKey{.key = "key " + payment, .answer = {}});
-        break;
-    }
+void live(World& world, Random& random, std::size_t commands) {
+  for (const testing_support::Step& step :
+       testing_support::RandomCommands(random, world.log.size()).take(commands)) {
+    world.now = step.now;
+    world.handle_input(step.input);
   }
 }
 
@@ -109,14 +79,19 @@ void expect_same(StateStore& state, const testing_support::Folded& folded, Times
   folded.rows.accounts.for_each_changed(expect_row);
   folded.rows.transfers.for_each_changed(expect_row);
   folded.rows.payments.for_each_changed(expect_row);
+  folded.rows.frauds.for_each_changed(expect_row);
+  folded.rows.refunds.for_each_changed(expect_row);
   folded.rows.keys.for_each_changed([&](const std::string& key, const core::KeyRecord& row) {
     if (row.state != core::KeyState::kCompleted || row.expires_at > now) {
       expect_row(key, row);
     }
   });
   std::map<std::pair<core::Index, std::string>, std::string> stored;
-  for (int i = 1; i <= 6; ++i) {  // all but the expiries
+  for (int i = 1; i <= 11; ++i) {
     const auto index = static_cast<core::Index>(i);
+    if (index == core::Index::kKeysByExpiry) {
+      continue;
+    }
     view->oldest_first(index, {}, [&](std::string_view key, std::string_view value) {
       stored[{index, std::string(key)}] = std::string(value);
       return true;

@@ -120,8 +120,37 @@ TEST(Record, TypeNumbers_AreTheDocumentedOnes) {
       {"notification_sent", 38},
       {"notification_retry_scheduled", 39},
       {"notification_exhausted", 40},
+      {"gateway_in_doubt", 41},
+      {"inquiry_retry_scheduled", 42},
+      {"inquiry_found_nothing", 43},
+      {"gateway_accepted", 44},
+      {"callback_received", 45},
+      {"callback_timed_out", 46},
+      {"cancel_requested", 47},
+      {"compensation_started", 48},
+      {"compensation_step_done", 49},
       {"key_claimed", 50},
       {"answer_recorded", 51},
+      {"compensation_retry_scheduled", 60},
+      {"compensation_exhausted", 61},
+      {"compensation_resumed", 62},
+      {"compensation_completed", 63},
+      {"fraud_check_started", 64},
+      {"fraud_check_ended", 65},
+      {"payment_cancelled", 66},
+      {"late_refund_started", 67},
+      {"notification_resumed", 68},
+      {"fraud_check_opened", 70},
+      {"fraud_check_retry_scheduled", 71},
+      {"fraud_check_decided", 72},
+      {"refund_created", 80},
+      {"refund_retry_scheduled", 81},
+      {"refund_confirmed", 82},
+      {"refund_declined", 83},
+      {"refund_exhausted", 84},
+      {"refund_resumed", 85},
+      {"refund_requested", 86},
+      {"refund_ended", 87},
   };
   std::map<std::string_view, int> actual;
   Random random(1);
@@ -247,7 +276,7 @@ TEST(DamagedRecord, PreviousEventInTheFuture_IsRefused) {
 // ---- Evolution
 
 TEST(NewerRecord, UnknownType_IsRefusedAsNewer) {
-  for (const char type : {'\x02', '\x09', '\x1d', '\x29', '\x34', '\x7f'}) {
+  for (const char type : {'\x02', '\x09', '\x1d', '\x34', '\x45', '\x58', '\x7f'}) {
     const std::string body{type, '\0', '\0', '\0', '\0', 'x', 'y'};
     EXPECT_EQ(error_of(decode_record(7, sealed(7, body), kSampleSalt)), Errc::kVersion);
   }
@@ -281,13 +310,13 @@ TEST(NewerRecord, UnknownNumberOfAnEnum_IsRefusedAsNewer) {
   const auto with_code = [](char code) {
     return std::string{'\x25', '\0', '\x02', '\x01', 'p', '\0', code, '\0'};  // payment_failed
   };
-  EXPECT_TRUE(decode_record(7, sealed(7, with_code('\x07')), kSampleSalt));
-  EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x08')), kSampleSalt)), Errc::kVersion);
+  EXPECT_TRUE(decode_record(7, sealed(7, with_code('\x0c')), kSampleSalt));
+  EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x0d')), kSampleSalt)), Errc::kVersion);
   EXPECT_EQ(error_of(decode_record(7, sealed(7, with_code('\x7f')), kSampleSalt)), Errc::kVersion);
 }
 
 TEST(NewerRecord, UnknownKindOfStream_IsRefusedAsNewer) {
-  const std::string body{'\x24', '\0', '\x04', '\0', '\0'};
+  const std::string body{'\x24', '\0', '\x06', '\0', '\0'};
   EXPECT_EQ(error_of(decode_record(7, sealed(7, body), kSampleSalt)), Errc::kVersion);
 }
 

@@ -107,7 +107,8 @@ class StateStoreTest : public testing::Test {
 TEST_F(StateStoreTest, Fresh_HoldsNothing) {
   auto view = snapshot();
   EXPECT_EQ(view.applied_seq(), 0U);
-  for (const Table table : {Table::kAccounts, Table::kTransfers, Table::kPayments, Table::kKeys}) {
+  for (const Table table : {Table::kAccounts, Table::kTransfers, Table::kPayments, Table::kKeys,
+                            Table::kFrauds, Table::kRefunds}) {
     EXPECT_EQ(view.count(table), 0U);
   }
   core::Account out;
@@ -122,11 +123,19 @@ TEST_F(StateStoreTest, Committed_IsReadBackAfterReopening) {
   payment.id = "pay_1";
   core::KeyRecord key;
   key.key = std::string(32, '\x80');
+  payment.compensation_steps = {{.kind = core::CompensationKind::kVoidCharge}};
+  payment.deliveries = {core::Delivery{}};
+  core::FraudCheck check;
+  check.id = "fraud-check-pay_1";
+  core::Refund refund;
+  refund.id = "ref_1";
   checkpoint(9, [&](core::Rows& rows, auto&) {
     rows.accounts.put("alice", account("alice"), 7);
     rows.transfers.put("w/s", transfer, 8);
     rows.payments.put("pay_1", payment, 8);
     rows.keys.put(key.key, key, 9);
+    rows.frauds.put(check.id, check, 9);
+    rows.refunds.put(refund.id, refund, 9);
   });
   open();
   auto view = snapshot();
@@ -143,7 +152,15 @@ TEST_F(StateStoreTest, Committed_IsReadBackAfterReopening) {
   core::KeyRecord read_key;
   ASSERT_TRUE(view.load(key.key, read_key));
   EXPECT_EQ(dump(read_key), dump(key));
+  core::FraudCheck read_check;
+  ASSERT_TRUE(view.load(check.id, read_check));
+  EXPECT_EQ(dump(read_check), dump(check));
+  core::Refund read_refund;
+  ASSERT_TRUE(view.load(refund.id, read_refund));
+  EXPECT_EQ(dump(read_refund), dump(refund));
   EXPECT_EQ(view.count(Table::kAccounts), 1U);
+  EXPECT_EQ(view.count(Table::kFrauds), 1U);
+  EXPECT_EQ(view.count(Table::kRefunds), 1U);
 }
 
 TEST_F(StateStoreTest, UncommittedUpdate_LeavesNoTrace) {
@@ -418,7 +435,7 @@ TEST_F(StateStoreTest, OfAnotherLayout_IsAnotherVersion) {
   tamper("meta", "state", [](std::string& bytes) {
     bytes.clear();
     Writer writer(bytes);
-    writer.varint(2);
+    writer.varint(1);  // what was written before there were fraud checks and refunds
     writer.varint(kSalt);
     writer.varint(0);
   });

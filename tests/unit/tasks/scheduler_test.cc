@@ -96,7 +96,7 @@ class SchedulerTest : public testing::Test {
           const auto& send = std::get<core::SendNotification>(task);
           return core::RecordNotification{.payment_id = send.payment_id,
                                           .attempt = send.attempt,
-                                          .delivered = true,
+                                          .reply = core::NotifyReply::kDelivered,
                                           .error = {}};
         },
         [](const core::Effect& task) {
@@ -372,8 +372,10 @@ TEST(SchedulerWithEngine, Payments_AreCarriedToTheirEnd) {
       QueueOptions{.name = "notify", .workers = 1},
       [](const core::Effect& task) {
         const auto& send = std::get<core::SendNotification>(task);
-        return core::RecordNotification{
-            .payment_id = send.payment_id, .attempt = send.attempt, .delivered = true, .error = {}};
+        return core::RecordNotification{.payment_id = send.payment_id,
+                                        .attempt = send.attempt,
+                                        .reply = core::NotifyReply::kDelivered,
+                                        .error = {}};
       },
       [](const core::Effect& task) {
         return std::holds_alternative<core::SendNotification>(task);

@@ -1,0 +1,163 @@
+#include "app/backstage.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "app/exit_code.h"
+
+namespace payonce::app {
+namespace {
+
+template <class... Tasks>
+bool is_any(const core::Effect& effect) {
+  return (std::holds_alternative<Tasks>(effect) || ...);
+}
+
+// A timer's whole work is to say that its time has come.
+core::Command fire(const core::Effect& task) {
+  const auto& timer = std::get<core::StartTimer>(task);
+  return core::TimerFired{.kind = timer.kind, .id = timer.id, .due = timer.due};
+}
+
+}  // namespace
+
+Backstage::Backstage(const config::Options& options, Store store, Outside& outside,
+                     observe::Logger& log)
+    : options_(&options),
+      log_(&log),
+      store_(std::move(store)),
+      outside_(&outside),
+      clock_(store_.position.last_time),
+      scheduler_(clock_, options.payments.open_max),
+      tasks_(scheduler_, outside) {}
+
+void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
+  const auto on_failure = [this](const Error& error) { die(error); };
+  engine_.emplace(engine::Engine::Parts{.log = *store_.log,
+                                        .state = *store_.state,
+                                        .clock = clock_,
+                                        .tasks = tasks_,
+                                        .on_failure = on_failure},
+                  store_.position, std::move(snapshot),
+                  engine::Limits{.inbox_max = options_->engine.inbox_max,
+                                 .batch_max = options_->engine.batch_max});
+  checkpointer_.emplace(engine::Checkpointer::Parts{.engine = *engine_,
+                                                    .log = *store_.log,
+                                                    .state = *store_.state,
+                                                    .salt = store_.position.salt,
+                                                    .storage_low = [this] { return storage_low(); },
+                                                    .on_failure = on_failure},
+                        engine::CheckpointPolicy{.events = options_->storage.checkpoint_events,
+                                                 .interval = options_->storage.checkpoint_interval},
+                        store_.position.last_seq);
+}
+
+Result<std::size_t> Backstage::start() {
+  auto snapshot = store_.state->snapshot();
+  if (!snapshot) {
+    return std::unexpected(snapshot.error());
+  }
+  make_engine(std::move(*snapshot));
+  add_queues();
+  scheduler_.set_post([this](core::Command command) { engine_->post(std::move(command)); });
+  scheduler_.set_wanted([this](const core::Effect& task) { return engine_->wanted(task); });
+  outside_->set_callback([this](core::RecordCallback call) { engine_->post(std::move(call)); });
+  auto recovered = engine_->recover();
+  if (!recovered) {
+    return recovered;
+  }
+  engine_->set_storage_low(storage_low());
+  engine_->start();
+  checkpointer_->start();
+  scheduler_.start();
+  backend_.emplace(http::Backend{.engine = *engine_,
+                                 .checkpointer = *checkpointer_,
+                                 .log = *store_.log,
+                                 .state = *store_.state,
+                                 .salt = store_.position.salt,
+                                 .on_unreadable =
+                                     [this](const Error& error) {
+                                       log_->error("data_unreadable", {{"what", error.message}});
+                                     },
+                                 .queues = [this] { return queues(); }});
+  return recovered;
+}
+
+void Backstage::stop() {
+  outside_->stop();
+  scheduler_.stop();
+  engine_->stop();
+  checkpointer_->stop();
+}
+
+void Backstage::add_queues() {
+  scheduler_.add_queue(
+      {.name = "gateway",
+       .workers = options_->gateway.workers,
+       .ready_max = options_->gateway.queue_max},
+      [this](const core::Effect& task) { return outside_->gateway(task); },
+      is_any<core::CallGateway, core::InquireGateway, core::UndoAtGateway, core::RefundAtGateway>);
+  scheduler_.add_queue(
+      {.name = "fraud", .workers = options_->fraud.workers, .ready_max = options_->fraud.queue_max},
+      [this](const core::Effect& task) {
+        return outside_->fraud(std::get<core::CheckFraud>(task));
+      },
+      is_any<core::CheckFraud>);
+  scheduler_.add_queue(
+      {.name = "notify",
+       .workers = options_->notify.workers,
+       .ready_max = options_->notify.queue_max},
+      [this](const core::Effect& task) {
+        return outside_->notify(std::get<core::SendNotification>(task));
+      },
+      is_any<core::SendNotification>);
+  scheduler_.add_queue({.name = "timers", .workers = 1, .counted = false}, fire,
+                       is_any<core::StartTimer>);
+}
+
+std::vector<http::QueueInfo> Backstage::queues() const {
+  std::vector<http::QueueInfo> all;
+  for (const tasks::QueueStats& queue : scheduler_.stats()) {
+    all.push_back({.name = queue.name,
+                   .depth = queue.waiting,
+                   .running = queue.running,
+                   .oldest_age = queue.oldest_age});
+  }
+  return all;
+}
+
+bool Backstage::storage_low() {
+  const std::uint64_t wanted = options_->storage.free_bytes_min;
+  const auto disk = store_.dir.free_bytes();
+  std::uint64_t free = disk ? *disk : wanted;
+  bool low = free < wanted;
+  // A full map stops LMDB just as a full disk does; a small map keeps a quarter of itself free.
+  const auto look_at = [&](std::uint64_t free_in_map, std::uint64_t map_size) {
+    free = std::min(free, free_in_map);
+    low = low || free_in_map < std::min(wanted, map_size / 4);
+  };
+  look_at(store_.log->free_map_bytes(), options_->storage.log_map_size);
+  look_at(store_.state->free_map_bytes(), options_->storage.state_map_size);
+  if (low != was_low_) {
+    was_low_ = low;
+    log_->warn(low ? "storage_low" : "storage_ok",
+               {{"free_bytes", free}, {"free_bytes_min", options_->storage.free_bytes_min}});
+  }
+  return low;
+}
+
+// Fail-stop: what reached the disk is unknown, so nothing more is said or done. Recovery decides.
+void Backstage::die(const Error& error) {
+  if (error.code == Errc::kCorrupt) {
+    distrust_state(store_.dir.path());
+  }
+  log_->error("storage_failed",
+              {{"what", error.message},
+               {"next", "stopping; what was acknowledged is durable, start again to recover"}});
+  ::_exit(kExitFailed);
+}
+
+}  // namespace payonce::app

@@ -1,0 +1,60 @@
+// app/backstage.h: everything behind the HTTP server, from the data directory up.
+//
+// Made once the address is taken, so that a recovering server already answers that it is not ready.
+// Owner: the main thread.
+#pragma once
+
+#include <optional>
+
+#include "app/clock.h"
+#include "app/outside.h"
+#include "app/store.h"
+#include "config/options.h"
+#include "engine/checkpointer.h"
+#include "engine/engine.h"
+#include "http/api.h"
+#include "observe/logger.h"
+#include "tasks/scheduler.h"
+
+namespace payonce::app {
+
+class Backstage {
+ public:
+  // `options`, `outside` and `log` outlive it.
+  Backstage(const config::Options& options, Store store, Outside& outside, observe::Logger& log);
+
+  // Recovers and starts all threads. The number of workflows whose tasks were released again.
+  [[nodiscard]] Result<std::size_t> start();
+
+  [[nodiscard]] http::Backend& backend() { return *backend_; }
+  [[nodiscard]] std::size_t folded() const { return store_.folded; }
+  void stop_accepting() { engine_->stop_accepting(); }
+
+  // For a stop that cannot wait for everybody: what is durable is folded as well. Safe while others
+  // still run.
+  void last_checkpoint() { static_cast<void>(checkpointer_->wait_applied(engine_->durable_seq())); }
+
+  // In the order of the flow: no more tasks, then no more commands, then the last checkpoint.
+  void stop();
+
+ private:
+  void make_engine(log::StateStore::Snapshot snapshot);
+  void add_queues();
+  [[nodiscard]] std::vector<http::QueueInfo> queues() const;
+  [[nodiscard]] bool storage_low();
+  [[noreturn]] void die(const Error& error);
+
+  const config::Options* options_;
+  observe::Logger* log_;
+  Store store_;
+  Outside* outside_;
+  LogClock clock_;
+  tasks::Scheduler scheduler_;
+  CallbackWatch tasks_;
+  std::optional<engine::Engine> engine_;
+  std::optional<engine::Checkpointer> checkpointer_;
+  std::optional<http::Backend> backend_;
+  bool was_low_ = false;  // touched by start() and then by the checkpointer only
+};
+
+}  // namespace payonce::app

@@ -1,0 +1,56 @@
+// app/callback_sender.h: sends the mock gateway's callbacks, signed, until they are taken.
+//
+// One thread; up to ten attempts each, one second apart at first and twice as far each time. At
+// most kWaitingMax callbacks wait; further ones are dropped, as a gateway in trouble would do.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "adapters/http_client.h"
+#include "core/commands.h"
+#include "webhook/standard_webhooks.h"
+
+namespace payonce::app {
+
+class CallbackSender {
+ public:
+  static constexpr std::size_t kWaitingMax = 100'000;
+
+  CallbackSender(std::unique_ptr<adapters::HttpClient> caller,
+                 std::vector<webhook::Secret> secrets);
+  ~CallbackSender();
+  CallbackSender(const CallbackSender&) = delete;
+  CallbackSender& operator=(const CallbackSender&) = delete;
+
+  void send(const core::RecordCallback& callback);
+  void stop();
+
+ private:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+  struct Message {
+    std::string id;
+    std::string body;
+    std::uint32_t attempts = 0;
+  };
+
+  void run();
+  [[nodiscard]] bool deliver(const Message& message);
+
+  std::unique_ptr<adapters::HttpClient> caller_;
+  std::vector<webhook::Secret> secrets_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::multimap<SteadyTime, Message> waiting_;  // guarded by mutex_
+  bool stopping_ = false;                       // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace payonce::app

@@ -1,0 +1,74 @@
+// app/outside.h: the adapters that the configuration chooses, behind the calls that queues make.
+//
+// Owner: the serving process; outlives the scheduler. Threads: the activities from any worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "adapters/http_fraud.h"
+#include "adapters/http_gateway.h"
+#include "adapters/log_notifier.h"
+#include "adapters/mock_fraud.h"
+#include "adapters/mock_gateway.h"
+#include "adapters/smtp_notifier.h"
+#include "adapters/webhook_notifier.h"
+#include "config/options.h"
+#include "engine/ports.h"
+#include "observe/logger.h"
+
+namespace payonce::app {
+
+class Outside {
+ public:
+  // Errors name the key whose value is not acceptable, or the file that cannot be opened.
+  [[nodiscard]] static Result<std::unique_ptr<Outside>> open(const config::Options& options,
+                                                             observe::Logger& log);
+
+  [[nodiscard]] core::Command gateway(const core::Effect& task);
+  [[nodiscard]] core::Command fraud(const core::CheckFraud& task);
+  [[nodiscard]] core::Command notify(const core::SendNotification& task);
+
+  // The mock gateway inside this process calls back through this.
+  void set_callback(std::function<void(core::RecordCallback)> callback);
+  // A payment has begun to wait for its callback, or waits for it again after a restart.
+  void expect_callback(const core::StartTimer& timer);
+
+  void stop();  // ends calls that only wait
+
+ private:
+  Outside(const config::Options& options, observe::Logger& log);
+  [[nodiscard]] Result<void> open_notifiers(const config::Options& options, observe::Logger& log);
+
+  // The mocks are always there; a real one takes its place when the configuration names it.
+  adapters::MockGateway mock_gateway_;
+  std::unique_ptr<adapters::HttpGateway> http_gateway_;
+  adapters::MockFraud mock_fraud_;
+  std::unique_ptr<adapters::HttpFraud> http_fraud_;
+  adapters::LogNotifier log_notifier_;
+  std::unique_ptr<adapters::WebhookNotifier> webhook_notifier_;
+  std::unique_ptr<adapters::SmtpNotifier> smtp_notifier_;
+};
+
+// The scheduler as the engine sees it, with an ear for payments that wait for a callback.
+class CallbackWatch final : public engine::TaskSink {
+ public:
+  CallbackWatch(engine::TaskSink& scheduler, Outside& outside)
+      : scheduler_(&scheduler), outside_(&outside) {}
+
+  void release(core::Effect effect) override {
+    const auto* timer = std::get_if<core::StartTimer>(&effect);
+    if (timer != nullptr && timer->kind == core::StreamKind::kPayment) {
+      outside_->expect_callback(*timer);
+    }
+    scheduler_->release(std::move(effect));
+  }
+  [[nodiscard]] bool saturated() const override { return scheduler_->saturated(); }
+
+ private:
+  engine::TaskSink* scheduler_;
+  Outside* outside_;
+};
+
+}  // namespace payonce::app
