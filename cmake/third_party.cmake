@@ -100,7 +100,7 @@ function(payonce_curl)
   # Always optimised and never instrumented, like simdjson.
   set(CMAKE_C_FLAGS "-w -O2 -fno-omit-frame-pointer -fstack-protector-strong -D_FORTIFY_SOURCE=2")
   string(APPEND CMAKE_C_FLAGS " -ffunction-sections -fdata-sections")
-  set(CMAKE_C_FLAGS_RELEASE "-g1 -DNDEBUG")
+  set(CMAKE_C_FLAGS_RELEASE "-g1 -DNDEBUG -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
   set(CMAKE_C_FLAGS_DEBUG "-g -DNDEBUG")
   foreach(off
       # Things to build.
@@ -135,3 +135,16 @@ add_library(third_party::curl ALIAS third_party_curl)
 target_include_directories(third_party_curl SYSTEM INTERFACE
   "${PAYONCE_THIRD_PARTY_DIR}/curl-${payonce_curl_version}/include")
 target_link_libraries(third_party_curl INTERFACE libcurl_static third_party::ssl)
+
+# prometheus-cpp, of which only the data model and the text format are used: its core without the
+# pull and push clients.
+set(payonce_prometheus "${PAYONCE_THIRD_PARTY_DIR}/prometheus-cpp-1.0.2/core")
+set(payonce_prometheus_generated "${PROJECT_BINARY_DIR}/prometheus")
+file(WRITE "${payonce_prometheus_generated}/prometheus/detail/core_export.h"
+  "#pragma once\n#define PROMETHEUS_CPP_CORE_EXPORT\n")
+add_library(third_party_prometheus STATIC
+  "${payonce_prometheus}/src/text_serializer.cc" "${payonce_prometheus}/src/serializer.cc")
+add_library(third_party::prometheus ALIAS third_party_prometheus)
+target_include_directories(third_party_prometheus SYSTEM PUBLIC
+  "${payonce_prometheus}/include" "${payonce_prometheus_generated}")
+target_compile_options(third_party_prometheus PRIVATE -w -O2)

@@ -4,20 +4,38 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <algorithm>
+
 namespace payonce::adapters {
+namespace {
+
+// These texts end up in events.
+constexpr std::size_t kTextMax = 500;
+
+// Cut at the border of a character.
+std::string_view shortened(std::string_view text) {
+  std::size_t end = std::min(text.size(), kTextMax);
+  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
+    --end;
+  }
+  return text.substr(0, end);
+}
+
+}  // namespace
 
 AnswerJson read_answer(std::string_view body) {
   AnswerJson answer;
   rapidjson::Document document;
   // Iterative: the depth of what somebody else sends must not use up our stack.
-  document.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
+  document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(
+      body.data(), body.size());
   if (document.HasParseError() || !document.IsObject()) {
     return answer;
   }
   const auto read = [&](const char* name, std::string& to) {
     const auto found = document.FindMember(name);
     if (found != document.MemberEnd() && found->value.IsString()) {
-      to.assign(found->value.GetString(), found->value.GetStringLength());
+      to = shortened({found->value.GetString(), found->value.GetStringLength()});
     }
   };
   read("status", answer.status);

@@ -16,22 +16,24 @@ using core::InquiryReply;
 using core::RefundReply;
 using core::UndoReply;
 
-// What a status means, first row that fits. kBody: the body's `status` says it.
+// What a status means. A status without a row leaves everything open.
 template <class Reply>
 struct Row {
   int from;
   int to;
-  std::optional<Reply> reply;  // nothing: the body says
+  std::optional<Reply> reply;  // nothing: the body's `status` says it
 };
 
 constexpr Row<GatewayReply> kChargeRows[] = {
-    {200, 202, std::nullopt},
+    {200, 201, std::nullopt},
+    {202, 202, GatewayReply::kAccepted},
+    {400, 401, GatewayReply::kRefused},
     {402, 402, GatewayReply::kDeclined},
-    {408, 408, GatewayReply::kNoAnswer},
-    {409, 409, GatewayReply::kTemporaryFailure},
+    {403, 404, GatewayReply::kRefused},
+    {409, 409, GatewayReply::kTemporaryFailure},  // another call under this key is running
+    {422, 422, GatewayReply::kRefused},
     {425, 425, GatewayReply::kTemporaryFailure},
     {429, 429, GatewayReply::kTemporaryFailure},
-    {400, 499, GatewayReply::kRefused},
     {503, 503, GatewayReply::kTemporaryFailure},
 };
 
@@ -41,12 +43,12 @@ constexpr Row<InquiryReply> kInquiryRows[] = {
 };
 
 constexpr Row<UndoReply> kUndoRows[] = {
-    {200, 202, UndoReply::kDone},
+    {200, 201, std::nullopt},
     {404, 404, UndoReply::kDone},
 };
 
 constexpr Row<RefundReply> kRefundRows[] = {
-    {200, 201, RefundReply::kConfirmed},
+    {200, 201, std::nullopt},
     {402, 402, RefundReply::kDeclined},
     {409, 409, RefundReply::kDeclined},
     {422, 422, RefundReply::kDeclined},
@@ -56,20 +58,31 @@ struct Word {
   std::string_view status;
   GatewayReply charge;
   InquiryReply inquiry;
+  UndoReply undo;
+  RefundReply refund;
 };
 
 // What the body's `status` means where the body says it.
 constexpr Word kWords[] = {
-    {"confirmed", GatewayReply::kConfirmed, InquiryReply::kConfirmed},
-    {"accepted", GatewayReply::kAccepted, InquiryReply::kAccepted},
-    {"declined", GatewayReply::kDeclined, InquiryReply::kDeclined},
-    {"voided", GatewayReply::kDeclined, InquiryReply::kDeclined},
-    {"refunded", GatewayReply::kDeclined, InquiryReply::kDeclined},
+    {"confirmed", GatewayReply::kConfirmed, InquiryReply::kConfirmed, UndoReply::kFailed,
+     RefundReply::kConfirmed},
+    {"accepted", GatewayReply::kAccepted, InquiryReply::kAccepted, UndoReply::kFailed,
+     RefundReply::kFailed},
+    {"declined", GatewayReply::kDeclined, InquiryReply::kDeclined, UndoReply::kDone,
+     RefundReply::kDeclined},
+    {"voided", GatewayReply::kDeclined, InquiryReply::kDeclined, UndoReply::kDone,
+     RefundReply::kDeclined},
+    {"refunded", GatewayReply::kDeclined, InquiryReply::kDeclined, UndoReply::kDone,
+     RefundReply::kConfirmed},
 };
 
 // Codes of a refused undo that say that there is nothing left to undo.
 constexpr std::array<std::string_view, 3> kNothingLeft{"already_refunded", "nothing_to_refund",
                                                        "voided"};
+
+bool nothing_left(const AnswerJson& json) {
+  return std::ranges::find(kNothingLeft, json.code) != kNothingLeft.end();
+}
 
 template <class Reply>
 const Row<Reply>* find_row(std::span<const Row<Reply>> rows, int status) {
@@ -90,13 +103,29 @@ const Word* find_word(std::string_view status) {
   return nullptr;
 }
 
+// Whether it is the gateway that speaks: the page of a proxy has none of these members. A key is
+// unknown, or a charge undone, only when the gateway says so.
+bool speaks(const AnswerJson& json) {
+  return !json.status.empty() || !json.code.empty() || !json.reason.empty();
+}
+
 // What to tell people about an answer that is no success.
 std::string describe(const HttpClient::Answer& answer, const AnswerJson& json) {
   if (answer.status == 0) {
     return answer.error;
   }
+  const std::string status = "status " + std::to_string(answer.status);
+  if (!speaks(json)) {
+    return status + " without a readable body";
+  }
   const std::string& said = json.reason.empty() ? json.code : json.reason;
-  return "status " + std::to_string(answer.status) + (said.empty() ? "" : ": " + said);
+  return said.empty() ? status : status + ": " + said;
+}
+
+// Why the gateway declined, in its own words.
+std::string why(const AnswerJson& json) {
+  const std::string& said = json.reason.empty() ? json.code : json.reason;
+  return !said.empty() ? said : (json.status.empty() ? "declined" : json.status);
 }
 
 std::string charge_path(const std::string& key) { return "/charges/" + percent_encode(key); }
@@ -110,7 +139,9 @@ Result<std::unique_ptr<HttpGateway>> HttpGateway::make(Options options) {
                                   .api_key = std::move(options.api_key),
                                   .ca_file = std::move(options.ca_file)});
   if (!caller) {
-    return fail(Errc::kInvalid, "gateway.url: " + caller.error().message);
+    const bool file = caller.error().code == Errc::kIo;
+    return fail(Errc::kInvalid,
+                (file ? "gateway.ca_file: " : "gateway.url: ") + caller.error().message);
   }
   return std::unique_ptr<HttpGateway>(
       new HttpGateway(std::move(*caller), std::move(options.refused_errors)));
@@ -132,18 +163,21 @@ core::RecordGatewayReply HttpGateway::charge(const core::CallGateway& call) {
     result.reply = answer.sent ? GatewayReply::kNoAnswer : GatewayReply::kTemporaryFailure;
     return result;
   }
+  const bool listed =
+      !json.code.empty() && std::ranges::find(refused_errors_, json.code) != refused_errors_.end();
   const auto* row = find_row<GatewayReply>(kChargeRows, answer.status);
-  if (row != nullptr && row->reply) {
+  const Word* word = find_word(json.status);
+  if (answer.status >= 400 && listed) {
+    result.reply = GatewayReply::kRefused;
+  } else if (row != nullptr && row->reply) {
     result.reply = *row->reply;
-    const bool listed = std::ranges::find(refused_errors_, json.code) != refused_errors_.end();
-    if (result.reply == GatewayReply::kTemporaryFailure && listed) {
-      result.reply = GatewayReply::kRefused;
-    }
-  } else if (const Word* word = row == nullptr ? nullptr : find_word(json.status)) {
+  } else if (row != nullptr && word != nullptr) {
     result.reply = word->charge;
-    const bool good =
-        result.reply == GatewayReply::kConfirmed || result.reply == GatewayReply::kAccepted;
-    result.detail = good ? json.reference : (json.reason.empty() ? json.status : json.reason);
+  }
+  if (result.reply == GatewayReply::kConfirmed || result.reply == GatewayReply::kAccepted) {
+    result.detail = json.reference;
+  } else if (result.reply == GatewayReply::kDeclined) {
+    result.detail = why(json);
   }
   return result;
 }
@@ -156,12 +190,12 @@ core::RecordInquiryReply HttpGateway::inquire(const core::InquireGateway& call) 
                                   .reply = InquiryReply::kNoAnswer,
                                   .detail = describe(answer, json)};
   const auto* row = find_row<InquiryReply>(kInquiryRows, answer.status);
-  if (row != nullptr && row->reply) {
+  const Word* word = find_word(json.status);
+  if (row != nullptr && row->reply && speaks(json)) {
     result.reply = *row->reply;
-  } else if (const Word* word = row == nullptr ? nullptr : find_word(json.status)) {
+  } else if (row != nullptr && !row->reply && word != nullptr) {
     result.reply = word->inquiry;
-    const bool declined = result.reply == InquiryReply::kDeclined;
-    result.detail = !declined ? json.reference : (json.reason.empty() ? json.status : json.reason);
+    result.detail = result.reply == InquiryReply::kDeclined ? why(json) : json.reference;
   }
   return result;
 }
@@ -179,7 +213,7 @@ core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
     answer = caller_->post(charge_path(call.payment_id) + "/void", call.payment_id + "/void", "{}");
   }
   // A charge that has been settled already cannot be voided, only refunded.
-  const bool settled = answer.status == 409;
+  const bool settled = answer.status == 409 && !nothing_left(read_answer(answer.body));
   if (settled || call.kind != core::CompensationKind::kVoidCharge) {
     answer = post_refund(call.payment_id, call.payment_id + "/undo", call.amount);
   }
@@ -189,9 +223,16 @@ core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
                                .reply = UndoReply::kFailed,
                                .detail = describe(answer, json)};
   const auto* row = find_row<UndoReply>(kUndoRows, answer.status);
-  const bool nothing_left = std::ranges::find(kNothingLeft, json.code) != kNothingLeft.end();
-  if (row != nullptr || (answer.status == 409 && nothing_left)) {
+  const Word* word = find_word(json.status);
+  if (answer.status == 409 && nothing_left(json)) {
     result.reply = UndoReply::kDone;
+  } else if (row != nullptr && row->reply && speaks(json)) {
+    result.reply = *row->reply;
+  } else if (row != nullptr && !row->reply && word != nullptr) {
+    result.reply = word->undo;
+  }
+  if (result.reply == UndoReply::kDone) {
+    result.detail = answer.status == 404 ? "unknown key" : why(json);
   }
   return result;
 }
@@ -203,11 +244,17 @@ core::RecordRefundReply HttpGateway::refund(const core::RefundAtGateway& call) {
                                  .call = call.call,
                                  .reply = RefundReply::kFailed,
                                  .detail = describe(answer, json)};
-  if (const auto* row = find_row<RefundReply>(kRefundRows, answer.status)) {
-    result.reply = row->reply.value_or(RefundReply::kFailed);
-    if (result.reply == RefundReply::kConfirmed) {
-      result.detail = json.reference;
-    }
+  const auto* row = find_row<RefundReply>(kRefundRows, answer.status);
+  const Word* word = find_word(json.status);
+  if (row != nullptr && row->reply) {
+    result.reply = *row->reply;
+  } else if (row != nullptr && word != nullptr) {
+    result.reply = word->refund;
+  }
+  if (result.reply == RefundReply::kConfirmed) {
+    result.detail = json.reference;
+  } else if (result.reply == RefundReply::kDeclined) {
+    result.detail = why(json);
   }
   return result;
 }

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "app/exit_code.h"
+#include "app/metrics.h"
 
 namespace payonce::app {
 namespace {
@@ -73,16 +74,21 @@ Result<std::size_t> Backstage::start() {
   engine_->start();
   checkpointer_->start();
   scheduler_.start();
-  backend_.emplace(http::Backend{.engine = *engine_,
-                                 .checkpointer = *checkpointer_,
-                                 .log = *store_.log,
-                                 .state = *store_.state,
-                                 .salt = store_.position.salt,
-                                 .on_unreadable =
-                                     [this](const Error& error) {
-                                       log_->error("data_unreadable", {{"what", error.message}});
-                                     },
-                                 .queues = [this] { return queues(); }});
+  backend_.emplace(http::Backend{
+      .engine = *engine_,
+      .checkpointer = *checkpointer_,
+      .log = *store_.log,
+      .state = *store_.state,
+      .salt = store_.position.salt,
+      .on_unreadable =
+          [this](const Error& error) {
+            log_->error("data_unreadable", {{"what", error.message}});
+          },
+      .queues = [this] { return queues(); },
+      .metrics =
+          [this] {
+            return render_metrics({.engine = *engine_, .state = *store_.state, .queues = queues()});
+          }});
   return recovered;
 }
 

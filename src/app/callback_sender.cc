@@ -24,8 +24,11 @@ std::string webhook_id(std::string_view payment_id) {
 }  // namespace
 
 CallbackSender::CallbackSender(std::unique_ptr<adapters::HttpClient> caller,
-                               std::vector<webhook::Secret> secrets)
-    : caller_(std::move(caller)), secrets_(std::move(secrets)), thread_([this] { run(); }) {}
+                               std::vector<webhook::Secret> secrets, Taken taken)
+    : caller_(std::move(caller)),
+      secrets_(std::move(secrets)),
+      taken_(std::move(taken)),
+      thread_([this] { run(); }) {}
 
 CallbackSender::~CallbackSender() { stop(); }
 
@@ -42,7 +45,8 @@ void CallbackSender::stop() {
 }
 
 void CallbackSender::send(const core::RecordCallback& callback) {
-  Message message{.id = webhook_id(callback.payment_id),
+  Message message{.payment_id = callback.payment_id,
+                  .id = webhook_id(callback.payment_id),
                   .body = adapters::json_object({{"payment_id", callback.payment_id},
                                                  {"gateway_reference", callback.reference},
                                                  {"outcome", name(callback.outcome)}})};
@@ -73,6 +77,9 @@ void CallbackSender::run() {
     waiting_.erase(waiting_.begin());
     lock.unlock();
     const bool taken = deliver(message);
+    if (taken) {
+      taken_(message.payment_id);
+    }
     lock.lock();
     if (!taken && ++message.attempts < kAttemptsMax) {
       const auto pause = std::chrono::seconds(1) * (1U << (message.attempts - 1));

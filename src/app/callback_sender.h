@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,8 +25,11 @@ class CallbackSender {
  public:
   static constexpr std::size_t kWaitingMax = 100'000;
 
-  CallbackSender(std::unique_ptr<adapters::HttpClient> caller,
-                 std::vector<webhook::Secret> secrets);
+  // Told about each payment whose callback has been taken, by the sender's thread.
+  using Taken = std::function<void(const std::string& payment_id)>;
+
+  CallbackSender(std::unique_ptr<adapters::HttpClient> caller, std::vector<webhook::Secret> secrets,
+                 Taken taken);
   ~CallbackSender();
   CallbackSender(const CallbackSender&) = delete;
   CallbackSender& operator=(const CallbackSender&) = delete;
@@ -36,6 +40,7 @@ class CallbackSender {
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
   struct Message {
+    std::string payment_id;
     std::string id;
     std::string body;
     std::uint32_t attempts = 0;
@@ -46,6 +51,7 @@ class CallbackSender {
 
   std::unique_ptr<adapters::HttpClient> caller_;
   std::vector<webhook::Secret> secrets_;
+  Taken taken_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::multimap<SteadyTime, Message> waiting_;  // guarded by mutex_

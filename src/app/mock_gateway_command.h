@@ -19,6 +19,7 @@ struct MockGatewayCommand {
   std::int64_t latency_ms = 0;
   double failure_rate = 0.0;
   std::string journal;  // empty: the books end with the process
+  bool hang = false;    // no answer: the connection is held for a minute, not cut at once
 };
 
 // Serves until SIGTERM or SIGINT; prints the address once it listens.

@@ -23,14 +23,16 @@ std::uint32_t channels(const config::Notify& notify) {
 // amount that it can: no amount of it lies between.
 std::int64_t gate_amount(const std::string& text, Currency currency) {
   std::string digits = text;
+  bool cut = false;  // something that was not zero
   while (true) {
     const ParsedAmount parsed = parse_amount(digits, currency, Zero::kAllow);
     if (!parsed.error) {
-      return digits.size() == text.size() ? parsed.minor : parsed.minor + 1;
+      return cut ? parsed.minor + 1 : parsed.minor;
     }
     if (parsed.error != AmountError::kTooPrecise) {
       return std::numeric_limits<std::int64_t>::max();
     }
+    cut = cut || digits.back() != '0';
     digits.pop_back();
     if (digits.back() == '.') {
       digits.pop_back();

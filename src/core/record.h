@@ -4,9 +4,11 @@
 // all walk the same `fields` of each event, so there is one definition of each.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "base/time.h"
@@ -51,6 +53,14 @@ struct Record {
   Seq previous = 0;    // the event before this one in the same stream, 0 for the first
   Event event;
 };
+
+// The name of the event type at each place of the variant.
+template <std::size_t... I>
+[[nodiscard]] constexpr auto event_names(std::index_sequence<I...> /*places*/) {
+  return std::array<std::string_view, sizeof...(I)>{std::variant_alternative_t<I, Event>::kName...};
+}
+inline constexpr auto kEventNames =
+    event_names(std::make_index_sequence<std::variant_size_v<Event>>());
 
 [[nodiscard]] inline std::string_view event_name(const Event& event) {
   return std::visit([](const auto& e) { return std::decay_t<decltype(e)>::kName; }, event);

@@ -231,6 +231,7 @@ void Engine::decide_one(Request* request, Timestamp now) {
     return;
   }
   for (const core::Record& record : produced_.records) {
+    event_counts_[record.event.index()].fetch_add(1, std::memory_order_relaxed);
     log::encode_record(record, machine_.position().salt, open_.batch.bytes);
     open_.batch.ends.push_back(open_.batch.bytes.size());
   }
@@ -394,6 +395,14 @@ std::optional<core::FraudCheck> Engine::find_fraud(const std::string& id) {
 
 std::optional<core::Refund> Engine::find_refund(const std::string& id) {
   return find_row(rows_.refunds, id);
+}
+
+Engine::EventCounts Engine::event_counts() const {
+  EventCounts counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    counts[i] = event_counts_[i].load(std::memory_order_relaxed);
+  }
+  return counts;
 }
 
 bool Engine::wanted(const core::Effect& effect) {

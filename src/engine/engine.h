@@ -17,6 +17,7 @@
 // said.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -24,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include <concurrentqueue/concurrentqueue.h>
@@ -95,6 +97,10 @@ class Engine {
     return rows_count_.load(std::memory_order_relaxed);
   }
 
+  // How many events of each type this process has decided, by place in core::Event.
+  using EventCounts = std::array<std::uint64_t, std::variant_size_v<core::Event>>;
+  [[nodiscard]] EventCounts event_counts() const;
+
   // Set by whoever watches the disk: below the watermark clients' commands are refused.
   void set_storage_low(bool low) { storage_low_.store(low, std::memory_order_release); }
   // Drops from memory what the checkpoint at `applied` holds; a few rows at a time, so that
@@ -151,6 +157,7 @@ class Engine {
   std::atomic<core::Seq> durable_{0};
   std::atomic<int> progress_{0};  // counts commits, and the failure that ends them: to wait on
   std::atomic<std::size_t> rows_count_{0};
+  std::array<std::atomic<std::uint64_t>, std::variant_size_v<core::Event>> event_counts_{};
 
   std::mutex decide_mutex_;  // guards the machine, its rows and snapshot, open_ and produced_
   log::StateStore::Snapshot snapshot_;

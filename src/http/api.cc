@@ -41,6 +41,7 @@ const Api::RouteEntry Api::kRoutes[] = {
     {"GET", "/v1/tasks/exhausted", &Api::list_exhausted},
     {"POST", "/v1/tasks/{id}/retry", &Api::retry_task},
     {"GET", "/v1/reports/payments", &Api::report_payments},
+    {"GET", "/metrics", &Api::metrics},
     {"POST", "/payment", &Api::original_payment},
     {"GET", "/payment/{id}/status", &Api::original_status},
     {"POST", "/fraud-check", &Api::original_fraud_check},

@@ -44,6 +44,7 @@ struct Backend {
   std::uint64_t salt = 0;
   std::function<void(const Error&)> on_unreadable;  // told of stored data that does not read
   std::function<std::vector<QueueInfo>()> queues;   // of the task scheduler, for GET /v1/tasks
+  std::function<std::string()> metrics;             // body of GET /metrics
 };
 
 struct Settings {
@@ -104,6 +105,7 @@ class Api {
   Reply list_exhausted(Backend& backend, const Call& call);
   Reply retry_task(Backend& backend, const Call& call);
   Reply report_payments(Backend& backend, const Call& call);
+  Reply metrics(Backend& backend, const Call& call);
   // The routes of earlier systems, answered as their users expect.
   Reply original_payment(Backend& backend, const Call& call);
   Reply original_status(Backend& backend, const Call& call);

@@ -31,7 +31,8 @@ struct Call {
 struct Reply {
   int status = 200;
   std::string body;
-  bool problem = false;  // application/problem+json instead of application/json
+  bool problem = false;                // application/problem+json instead of application/json
+  const char* content_type = nullptr;  // instead of either
   std::string location;
   std::string allow;
   bool replayed = false;

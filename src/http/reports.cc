@@ -1,4 +1,4 @@
-// GET /v1/reports/payments: counts and sums by status, over a period.
+// GET /v1/reports/payments: counts by status, over a period; and GET /metrics.
 #include <array>
 #include <map>
 #include <utility>
@@ -34,6 +34,12 @@ std::uint64_t count(log::StateStore::Snapshot& snapshot, core::PaymentStatus sta
 }
 
 }  // namespace
+
+Reply Api::metrics(Backend& backend, const Call& /*call*/) {
+  Reply reply = json_reply(200, backend.metrics());
+  reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  return reply;
+}
 
 Reply Api::report_payments(Backend& backend, const Call& call) {
   Query query(call, {"created_after", "created_before"});

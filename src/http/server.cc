@@ -63,7 +63,9 @@ Call to_call(const httplib::Request& request) {
 
 void apply(Reply&& reply, httplib::Response& response) {
   response.status = reply.status;
-  response.set_content(std::move(reply.body), reply.problem ? kProblemJson : kJson);
+  const char* json = reply.problem ? kProblemJson : kJson;
+  response.set_content(std::move(reply.body),
+                       reply.content_type != nullptr ? reply.content_type : json);
   if (!reply.location.empty()) {
     response.set_header("Location", reply.location);
   }

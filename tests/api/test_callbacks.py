@@ -407,14 +407,20 @@ class Early(SagaCase):
         super().setUp()
         self.serve(f"gateway.latency={3 * SLOWNESS}s")
 
+    def called(self, method):
+        """A payment whose call has begun: a callback before that would make it needless."""
+        payment_id = self.start(method)
+        wait_until(lambda: self.queue("gateway")["running"] == 1, "the call begins")
+        self.assertEqual(self.state(payment_id)["current_step"], "gateway")
+        return payment_id
+
     def reply_has_come(self, payment_id):
         wait_until(lambda: self.books().asked[payment_id], "the gateway answers the call")
 
     def test_an_early_success_ends_the_payment_and_the_reply_changes_nothing(self):
         for method in ("pm_ok", "pm_manual"):
             with self.subTest(method=method):
-                payment_id = self.start(method)
-                self.assertEqual(self.state(payment_id)["current_step"], "gateway")
+                payment_id = self.called(method)
                 self.assert_status(self.callback(payment_id, "confirmed"), 202)
                 self.ends(payment_id, "success")
                 before = self.types(payment_id)
@@ -426,7 +432,7 @@ class Early(SagaCase):
         self.assert_money("980.00")
 
     def test_an_early_decline_fails_and_what_was_taken_all_the_same_goes_back(self):
-        payment_id = self.start("pm_ok")
+        payment_id = self.called("pm_ok")
         self.assert_status(self.callback(payment_id, "declined"), 202)
         self.ends(payment_id, "fail", "gateway_declined")
         self.reply_has_come(payment_id)

@@ -157,6 +157,7 @@ class VoidFails(SagaCase):
     def test_it_stays_listed_across_kill_9(self):
         self.serve()
         payment_id = self.stuck()
+        wait_until(lambda: "notification_sent" in self.types(payment_id), "the end is told")
         before, tasks = self.state(payment_id), self.exhausted()
         self.server.restart()
         self.assertEqual((self.state(payment_id), self.exhausted()), (before, tasks))

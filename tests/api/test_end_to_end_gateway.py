@@ -13,17 +13,15 @@ from support import webhooks
 from support.cases import ContractCase
 from support.mock_gateway import MockGateway
 from support.receiver import Receiver, Reply
-from support.saga import OPENING, QUICK_INQUIRY, QUICK_UNDO, SagaCase
+from support.saga import OPENING, PATIENT, QUICK_INQUIRY, QUICK_UNDO, SagaCase
 from support.server import SLOWNESS, Server, free_port, run, wait_until
-
-# More attempts than a restart of the gateway takes.
-RETRY = 'gateway.retry={initial_interval="20ms",maximum_interval="200ms",maximum_attempts=1000}'
 
 
 class GatewayCase(SagaCase):
     """A server and a gateway for each class; they know each other by their addresses alone."""
 
     gateway_arguments = ("--callback-delay", "30")
+    retries = (PATIENT[0], QUICK_UNDO)
 
     @classmethod
     def setUpClass(cls):
@@ -35,7 +33,7 @@ class GatewayCase(SagaCase):
             "--secret", cls.secret, *cls.gateway_arguments)
         cls.addClassCleanup(cls.gateway.close)
         cls.gateway.start()
-        server.settings += [RETRY, *QUICK_INQUIRY, QUICK_UNDO, "gateway.kind=http",
+        server.settings += [*cls.retries, *QUICK_INQUIRY, "gateway.kind=http",
                             f"gateway.url={cls.gateway.url}", "gateway.timeout=20s",
                             f"gateway.callback_secrets={cls.secret}"]
         server.start()
@@ -159,6 +157,7 @@ class Crashes(GatewayCase):
     COUNT = 30
     METHODS = ("pm_ok", "pm_async", "pm_timeout", "pm_flaky_1", "pm_decline")
     gateway_arguments = ("--callback-delay", "100", "--latency", "20")
+    retries = PATIENT
 
     def load(self):
         """Payments of all kinds, a few of them cancelled at once."""
@@ -235,7 +234,7 @@ class AnotherGateway(SagaCase):
         self.answers = {}  # kind of call: a reply, or a list of them for one call after another
         self.gateway.answer = self.answer
         self.server = Server(settings=[
-            RETRY, *QUICK_INQUIRY, QUICK_UNDO, "gateway.kind=http",
+            PATIENT[0], *QUICK_INQUIRY, QUICK_UNDO, "gateway.kind=http",
             f"gateway.url={self.gateway.url('/base')}", "gateway.api_key=sesame",
             "gateway.timeout=30s"])
         self.addCleanup(self.server.close)
@@ -268,6 +267,7 @@ class AnotherGateway(SagaCase):
     CONFIRMED = Reply.of({"status": "confirmed", "reference": "ref-1"})
     ACCEPTED = Reply.of({"status": "accepted", "reference": "ref-1"}, 202)
     DECLINED = Reply.of({"status": "declined", "reason": "expired card"}, 402)
+    UNKNOWN = Reply.of({"code": "unknown_key"}, 404)
 
     def test_what_a_charge_looks_like(self):
         self.answers["charge"] = self.CONFIRMED
@@ -312,7 +312,7 @@ class AnotherGateway(SagaCase):
 
     def test_an_inquiry_is_repeated_until_it_tells(self):
         self.answers = {"charge": Reply(500),
-                        "inquiry": [Reply(503), Reply(None), Reply(500), Reply(200, b"?"),
+                        "inquiry": [Reply(503), Reply(429), Reply(500), Reply(200, b"?"),
                                     self.CONFIRMED]}
         payment_id = self.start("visa")
         self.ends(payment_id, "success")
@@ -320,10 +320,13 @@ class AnotherGateway(SagaCase):
         self.assertEqual(len(self.calls("charge")), 1)
 
     def test_an_inquiry_that_finds_nothing_leads_to_another_charge(self):
-        self.answers = {"charge": [Reply(None), self.CONFIRMED], "inquiry": Reply(404)}
+        # A page that is missing says nothing: only the gateway itself can say that a key is unknown.
+        self.answers = {"charge": [Reply(500), self.CONFIRMED],
+                        "inquiry": [Reply(404), Reply(404, b"<h1>Not found</h1>"), self.UNKNOWN]}
         payment_id = self.start("visa")
         self.assertEqual(self.ends(payment_id, "success")["gateway"]["attempts"], 2)
-        self.assert_in_order(payment_id, "gateway_in_doubt", "inquiry_found_nothing",
+        self.assert_in_order(payment_id, "gateway_in_doubt", "inquiry_retry_scheduled",
+                             "inquiry_retry_scheduled", "inquiry_found_nothing",
                              "gateway_retry_scheduled", "gateway_confirmed")
 
     def test_an_inquiry_may_find_a_decline_or_an_accepted_charge(self):
@@ -398,16 +401,17 @@ class AnotherGateway(SagaCase):
         self.assert_money("1000.00")
 
     def test_a_void_of_an_unknown_key_is_done(self):
-        self.answers = {"charge": Reply(503), "void": Reply(404)}
+        self.answers = {"charge": Reply(503), "void": [Reply(404), self.UNKNOWN]}
         payment_id = self.start("visa")
         wait_until(lambda: self.state(payment_id)["gateway"]["attempts"] > 0, "it was tried")
         self.assert_status(self.cancel(payment_id), 202)
         self.ends(payment_id, "cancelled", "cancelled")
+        self.assertEqual(self.types(payment_id).count("compensation_retry_scheduled"), 1)
         self.assert_money("1000.00")
 
     def test_a_refund_is_sent_under_its_own_key_until_it_is_confirmed(self):
         self.answers = {"charge": self.CONFIRMED,
-                        "refund": [Reply(500), Reply(None), Reply.of({"status": "refunded",
+                        "refund": [Reply(500), Reply(503), Reply.of({"status": "refunded",
                                                                       "reference": "rf"})]}
         payment_id = self.start("visa")
         self.ends(payment_id, "success")

@@ -317,7 +317,7 @@ class Http(FraudCase):
         self.assert_money("1000.00")
 
     def test_an_answer_without_a_verdict_is_asked_for_again(self):
-        bad = [Reply(503), Reply.of({"result": "perhaps"}), Reply(None)]
+        bad = [Reply(503), Reply.of({"result": "perhaps"}), Reply(200, b"?")]
         self.service.answer = lambda request: (
             bad.pop(0) if bad else Reply.of({"result": "approved"}))
         payment_id = self.start("pm_ok")

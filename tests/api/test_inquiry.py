@@ -91,7 +91,8 @@ class InDoubt(SagaCase):
 
 class Restart(SagaCase):
     def test_a_server_that_is_killed_in_doubt_goes_on(self):
-        self.serve(f"gateway.inquiry_initial_interval={3 * SLOWNESS}s")
+        self.serve(f"gateway.inquiry_initial_interval={3 * SLOWNESS}s",
+                   f"gateway.inquiry_maximum_interval={3 * SLOWNESS}s")
         taken, lost = self.start("pm_timeout"), self.start("pm_timeout_lost")
         for payment_id in (taken, lost):
             self.at_step(payment_id, "inquiry")

@@ -56,7 +56,8 @@ class Steps(SagaCase):
 
     def test_a_call_that_runs_and_one_in_doubt(self):
         self.serve(f"gateway.latency={SLOWNESS}s", "gateway.workers=4",
-                   f"gateway.inquiry_initial_interval={SLOWNESS}s")
+                   f"gateway.inquiry_initial_interval={SLOWNESS}s",
+                   f"gateway.inquiry_maximum_interval={SLOWNESS}s")
         payment_id = self.start("pm_timeout")
         payment = self.state(payment_id)
         self.assertEqual((payment["status"], payment["current_step"]), ("pending", "gateway"))
@@ -267,10 +268,6 @@ class Workflows(SagaCase):
 
 
 class Queues(SagaCase):
-    def queue(self, name):
-        data = self.assert_status(self.client.get("/v1/tasks"), 200).json["data"]
-        return next(queue for queue in data if queue["queue"] == name)
-
     def test_what_waits_and_what_runs_is_counted(self):
         self.serve(f"gateway.latency={3 * SLOWNESS}s", "gateway.workers=2", SLOW_RETRY)
         self.assertEqual((self.queue("gateway")["depth"], self.queue("gateway")["running"]),

@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import journal, webhooks
 from support.cases import TERMINAL, ContractCase, major, minor, query
 from support.mock_gateway import MockGateway
-from support.saga import QUICK_INQUIRY, QUICK_UNDO
+from support.saga import PATIENT, QUICK_INQUIRY, QUICK_UNDO
 from support.server import SLOWNESS, Server, free_port, wait_until
 
 ROUNDS = 30
@@ -40,8 +40,6 @@ SETTINGS = [
     *QUICK_INQUIRY, QUICK_UNDO, "gateway.callback_timeout=1500ms",
     "storage.checkpoint_interval=40ms", "storage.checkpoint_events=300"]
 MOCK = ["gateway.latency=1ms", "gateway.journal=journal", "gateway.callback_delay=5ms"]
-# A gateway that is killed as well is tried again until it is there.
-PATIENT = 'gateway.retry={initial_interval="5ms",maximum_interval="50ms",maximum_attempts=100000}'
 
 
 class Recorder(threading.Thread):
@@ -75,6 +73,8 @@ class Recorder(threading.Thread):
                 time.sleep(self.draw.random() * 0.004)  # a client that thinks
         except BaseException as error:  # noqa: B902 - the test raises it again
             self.error = error
+        finally:
+            self.client.close()
 
     def name_next(self, kind):
         self.count += 1
@@ -237,7 +237,7 @@ class Kill9(ContractCase):
             "--secret", secret, "--callback-delay", 5, "--latency", 1)
         self.addCleanup(gateway.close)
         gateway.start()
-        server.settings += SETTINGS + [PATIENT, "gateway.kind=http", f"gateway.url={gateway.url}",
+        server.settings += SETTINGS + [*PATIENT, "gateway.kind=http", f"gateway.url={gateway.url}",
                                        f"gateway.callback_secrets={secret}"]
         self.run_clients(server, lambda: gateway.journal, ROUNDS_APART, gateway)
 

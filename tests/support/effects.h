@@ -8,6 +8,7 @@
 
 #include "core/effects.h"
 #include "core/rows.h"
+#include "support/dump.h"
 
 namespace payonce::testing_support {
 
@@ -41,6 +42,22 @@ namespace payonce::testing_support {
         }
       },
       effect);
+}
+
+// Tasks as text, without the failure that a notification tells: a payment that could not be undone
+// gets another one, its first cause, when it is undone after all.
+[[nodiscard]] inline std::string task_text(core::Effect effect) {
+  if (auto* send = std::get_if<core::SendNotification>(&effect)) {
+    send->failure = core::FailureCode::kNone;
+  }
+  return dump(effect);
+}
+[[nodiscard]] inline std::vector<std::string> task_texts(const std::vector<core::Effect>& effects) {
+  std::vector<std::string> all;
+  for (const core::Effect& effect : effects) {
+    all.push_back(task_text(effect));
+  }
+  return all;
 }
 
 }  // namespace payonce::testing_support

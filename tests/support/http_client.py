@@ -37,10 +37,14 @@ class Answer:
 
 
 class Client:
-    """Keeps one connection. For one thread. `port` is asked for again with every connection."""
+    """Keeps one connection. For one thread.
 
-    def __init__(self, port):
-        self._port = port
+    `address` is asked with every request: the port, and whatever is new when the server is. A
+    connection to the one before is not used any more.
+    """
+
+    def __init__(self, address):
+        self._address = address
         self._connected_to = None
         self._connection = None
 
@@ -85,13 +89,14 @@ class Client:
             raise
 
     def _connect(self, timeout):
-        port = self._port()
+        address = self._address()
+        port = address[0]
         if port is None:
             raise ConnectionRefusedError("the server has no port yet")
-        if self._connection is None or self._connected_to != port:
+        if self._connection is None or self._connected_to != address:
             self.close()
             self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-            self._connected_to = port
+            self._connected_to = address
         self._connection.timeout = timeout
         if self._connection.sock is not None:
             self._connection.sock.settimeout(timeout)
@@ -123,7 +128,7 @@ class Client:
             return read_to_end(connection)
 
     def open_raw(self, timeout=TIMEOUT_S):
-        return socket.create_connection(("127.0.0.1", self._port()), timeout=timeout)
+        return socket.create_connection(("127.0.0.1", self._address()[0]), timeout=timeout)
 
 
 def encode(body):

@@ -53,16 +53,16 @@ class Books:
             self.declined.add(key)
 
     def _give_back(self, entry):
-        key, refund_id, outcome = entry["key"], entry.get("refund_id"), entry["outcome"]
+        key, outcome, refund_id = entry["key"], entry["outcome"], entry.get("refund")
         if outcome in ("failed", "declined"):
             return
-        if refund_id is None:
+        if refund_id in (None, f"{key}/undo"):  # the whole charge
             self.voids[key] += 1
         elif refund_id in self.refunds[key]:
             self._repaid_twice.append(refund_id)
         else:
             self.refunds[key][refund_id] = units(entry)
-        if outcome in ("voided", "refunded"):
+        if outcome == "done":
             self._balance[key] -= units(entry)
 
     def net(self, key):

@@ -9,6 +9,11 @@ from support.server import QUICK_RETRY, Server, wait_until
 QUICK_INQUIRY = ("gateway.inquiry_initial_interval=20ms", "gateway.inquiry_maximum_interval=50ms")
 QUICK_UNDO = ('saga.payment.compensation={initial_interval="10ms",maximum_interval="20ms",'
               'maximum_attempts=3}')
+# More attempts than there are while a gateway that was killed comes back.
+PATIENT = ('gateway.retry={initial_interval="10ms",maximum_interval="200ms",'
+           'maximum_attempts=100000}',
+           'saga.payment.compensation={initial_interval="10ms",maximum_interval="200ms",'
+           'maximum_attempts=100000}')
 # The mock's own books, beside the data directory.
 JOURNAL = "gateway.journal=journal"
 # A wait that no test sees the end of.
@@ -96,6 +101,10 @@ class SagaCase(ApiCase):
 
     def exhausted(self):
         return {task["id"]: task for task in self.every(self.client, "/v1/tasks/exhausted")}
+
+    def queue(self, name):
+        data = self.assert_status(self.client.get("/v1/tasks"), 200).json["data"]
+        return next(queue for queue in data if queue["queue"] == name)
 
     def report(self, **period):
         return self.assert_status(self.client.get(query("/v1/reports/payments", **period)),

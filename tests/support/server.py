@@ -224,8 +224,8 @@ class Server:
         return self.log_text()[-LOG_TAIL_BYTES:]
 
     def client(self):
-        """A client for one thread; it follows the server to the port of its next start."""
-        return Client(lambda: self.port)
+        """A client for one thread; it follows the server to its next start."""
+        return Client(lambda: (self.port, self.process and self.process.pid))
 
     def kill(self):
         """kill -9: nothing in the process gets to run any more."""

@@ -36,6 +36,7 @@ THIRD_PARTY = {
     "rapidjson/": {"http", "adapters", "observe", "app"},
     "openssl/": {"http", "adapters", "webhook"},
     "curl/": {"adapters"},
+    "prometheus/": {"app"},
     "spdlog/": {"observe"},
     "fmt/": {"observe"},
     "toml++/": {"config"},

@@ -24,16 +24,8 @@ using testing_support::Random;
 using testing_support::random_steps;
 using testing_support::Step;
 using testing_support::still_wanted;
+using testing_support::task_text;
 using testing_support::Trial;
-
-// A task as text, without the failure that a notification tells: a payment that could not be undone
-// gets another one, its first cause, when it is undone after all.
-std::string text(Effect effect) {
-  if (auto* send = std::get_if<SendNotification>(&effect)) {
-    send->failure = FailureCode::kNone;
-  }
-  return dump(effect);
-}
 
 // Everything that the rows wait for, and the keys of the workflows that wait.
 struct Pending {
@@ -46,7 +38,7 @@ struct Pending {
       std::vector<Effect> owed;
       append_pending_effects(row, owed);
       for (const Effect& effect : owed) {
-        effects.insert(text(effect));
+        effects.insert(task_text(effect));
         wakeups.insert(wakeup_key(kind, id));
       }
     });
@@ -69,14 +61,14 @@ TEST(RandomCommands, PendingEffectsOfTheState_AreTheReleasedOnesThatAreStillWant
       for (; seen < trial.all.effects.size(); ++seen) {
         const Effect& effect = trial.all.effects[seen];
         if (!std::holds_alternative<WorkflowEnded>(effect)) {
-          ASSERT_TRUE(released.insert(text(effect)).second) << "twice: " << dump(effect);
+          ASSERT_TRUE(released.insert(task_text(effect)).second) << "twice: " << dump(effect);
           open.push_back(effect);
         }
       }
       std::erase_if(open, [&](const Effect& e) { return !still_wanted(trial.state.rows, e); });
       std::multiset<std::string> expected;
       for (const Effect& effect : open) {
-        expected.insert(text(effect));
+        expected.insert(task_text(effect));
       }
       const Pending pending(trial.state.rows);
       ASSERT_EQ(pending.effects, expected);

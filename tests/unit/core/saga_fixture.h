@@ -18,7 +18,6 @@
 namespace payonce::core {
 
 using testing_support::dump;
-using testing_support::dump_all;
 using testing_support::kStart;
 using testing_support::usd;
 using testing_support::World;
@@ -128,8 +127,8 @@ class SagaFixture : public testing::Test {
         wanted_ones.push_back(effect);
       }
     }
-    EXPECT_THAT(dump_all(testing_support::pending_effects(world.state.rows)),
-                testing::UnorderedElementsAreArray(dump_all(wanted_ones)));
+    EXPECT_THAT(testing_support::task_texts(testing_support::pending_effects(world.state.rows)),
+                testing::UnorderedElementsAreArray(testing_support::task_texts(wanted_ones)));
   }
   void expect_decided_the_same_again() {
     std::vector<Record> history;

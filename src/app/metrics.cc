@@ -1,0 +1,101 @@
+#include "app/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <utility>
+
+#include "core/index_keys.h"
+
+namespace payonce::app {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+MetricFamily family(const char* name, const char* help, MetricType type) {
+  MetricFamily made;
+  made.name = name;
+  made.help = help;
+  made.type = type;
+  return made;
+}
+
+void add(MetricFamily& to, const char* label, std::string_view value, double number) {
+  ClientMetric metric;
+  if (label != nullptr) {
+    metric.label.push_back({label, std::string(value)});
+  }
+  (to.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = number;
+  to.metric.push_back(std::move(metric));
+}
+
+MetricFamily events(const engine::Engine& engine) {
+  MetricFamily made = family("payonce_events_total",
+                             "Events that this process has decided, by type.", MetricType::Counter);
+  const auto counts = engine.event_counts();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    add(made, "type", core::kEventNames[i], static_cast<double>(counts[i]));
+  }
+  return made;
+}
+
+// Tasks that have used up their attempts and wait for an operator, as of the last checkpoint.
+std::vector<MetricFamily> exhausted(const log::StateStore& state) {
+  std::vector<MetricFamily> made;
+  auto snapshot = state.snapshot();
+  if (!snapshot) {
+    return made;
+  }
+  std::array<std::uint64_t, 3> counts{};
+  snapshot->oldest_first(core::Index::kExhausted, {},
+                         [&](std::string_view id, std::string_view /*value*/) {
+                           if (const auto task = core::parse_task(id)) {
+                             ++counts[static_cast<std::size_t>(task->kind)];
+                           }
+                           return true;
+                         });
+  MetricFamily tasks = family("payonce_tasks_exhausted",
+                              "Tasks that wait for an operator, by kind.", MetricType::Gauge);
+  constexpr std::array<std::string_view, 3> kKinds{"compensation", "refund", "notification"};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    add(tasks, "kind", kKinds[i], static_cast<double>(counts[i]));
+  }
+  made.push_back(std::move(tasks));
+  MetricFamily stuck = family("payonce_compensation_failed",
+                              "Payments whose compensation has given up.", MetricType::Gauge);
+  add(stuck, nullptr, {}, static_cast<double>(counts[0]));
+  made.push_back(std::move(stuck));
+  return made;
+}
+
+}  // namespace
+
+std::string render_metrics(const MetricSources& sources) {
+  std::vector<MetricFamily> all = exhausted(sources.state);
+  all.push_back(events(sources.engine));
+  MetricFamily depth =
+      family("payonce_queue_depth", "Tasks that wait, ready or not, by queue.", MetricType::Gauge);
+  MetricFamily running =
+      family("payonce_queue_running", "Tasks that run, by queue.", MetricType::Gauge);
+  MetricFamily age =
+      family("payonce_queue_oldest_age_seconds",
+             "How long the oldest ready task has waited, by queue.", MetricType::Gauge);
+  for (const http::QueueInfo& queue : sources.queues) {
+    add(depth, "queue", queue.name, static_cast<double>(queue.depth));
+    add(running, "queue", queue.name, static_cast<double>(queue.running));
+    add(age, "queue", queue.name, static_cast<double>(queue.oldest_age.count()) / 1000.0);
+  }
+  all.push_back(std::move(depth));
+  all.push_back(std::move(running));
+  all.push_back(std::move(age));
+  MetricFamily rows =
+      family("payonce_rows_in_memory", "Rows of the state in memory.", MetricType::Gauge);
+  add(rows, nullptr, {}, static_cast<double>(sources.engine.rows_in_memory()));
+  all.push_back(std::move(rows));
+  return prometheus::TextSerializer().Serialize(all);
+}
+
+}  // namespace payonce::app
