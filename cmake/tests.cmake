@@ -8,9 +8,10 @@
 
 find_package(GTest QUIET)
 find_package(Python3 QUIET COMPONENTS Interpreter)
-if(NOT GTest_FOUND OR NOT Python3_FOUND)
-  # scripts/build.sh installs neither; scripts/test.sh does, and refuses to run no tests.
-  message(STATUS "the tests are left out: GoogleTest or Python 3 not found")
+find_package(rapidcheck QUIET)
+if(NOT GTest_FOUND OR NOT Python3_FOUND OR NOT rapidcheck_FOUND)
+  # scripts/build.sh installs none of them; scripts/test.sh does, and refuses to run no tests.
+  message(STATUS "the tests are left out: GoogleTest, rapidcheck or Python 3 not found")
   return()
 endif()
 include(GoogleTest)
@@ -43,7 +44,8 @@ function(payonce_gtest target label timeout libs)
   target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/tests"
     "${PROJECT_SOURCE_DIR}/src")
   target_compile_definitions(${target} PRIVATE PAYONCE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_link_libraries(${target} PRIVATE ${libs} GTest::gmock GTest::gtest GTest::gtest_main)
+  target_link_libraries(${target} PRIVATE ${libs} GTest::gmock GTest::gtest GTest::gtest_main
+    rapidcheck)
   payonce_finish_executable(${target})
   set_target_properties(${target} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")

@@ -13,7 +13,7 @@ build_packages=(
   # third_party/fetch.sh
   curl xz-utils
 )
-test_packages=(libbenchmark-dev libgtest-dev libgmock-dev openssl python3 python3-aiosmtpd)
+test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev openssl python3 python3-aiosmtpd)
 lint_packages=(clang-format-14 clang-tidy-16)
 
 packages=()

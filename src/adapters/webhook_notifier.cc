@@ -87,19 +87,19 @@ Result<WebhookNotifier::Target> WebhookNotifier::parse_url(const std::string& ur
                              ? CURLUE_OUT_OF_MEMORY
                              : curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
   if (code != CURLUE_OK) {
-    return fail(Errc::kInvalid, std::string("url: ") + curl_url_strerror(code));
+    return fail(Errc::kInvalid, curl_url_strerror(code));
   }
   const std::string scheme = part(parsed.get(), CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") {
-    return fail(Errc::kInvalid, "url: has to begin with http:// or https://");
+    return fail(Errc::kInvalid, "has to begin with http:// or https://");
   }
   const std::string_view authority = std::string_view(url).substr(0, url.find_first_of("/?#", 8));
   if (authority.contains('@') || !part(parsed.get(), CURLUPART_USER).empty() ||
       !part(parsed.get(), CURLUPART_PASSWORD).empty()) {
-    return fail(Errc::kInvalid, "url: may not hold a user name or password");
+    return fail(Errc::kInvalid, "may not hold a user name or password");
   }
   if (!part(parsed.get(), CURLUPART_ZONEID).empty()) {
-    return fail(Errc::kInvalid, "url: may not hold a zone");
+    return fail(Errc::kInvalid, "may not hold a zone");
   }
   Target target{.host = part(parsed.get(), CURLUPART_HOST),
                 .port = part(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT)};
@@ -107,7 +107,7 @@ Result<WebhookNotifier::Target> WebhookNotifier::parse_url(const std::string& ur
     target.host = target.host.substr(1, target.host.size() - 2);
   }
   if (target.host.empty() || target.port.empty() || target.port == "0") {
-    return fail(Errc::kInvalid, "url: no host, or no port that can be called");
+    return fail(Errc::kInvalid, "no host, or no port that can be called");
   }
   return target;
 }
@@ -116,7 +116,7 @@ Result<std::unique_ptr<WebhookNotifier>> WebhookNotifier::make(Options options, 
                                                                observe::Logger& log,
                                                                Resolver resolver) {
   if (options.secrets.empty()) {
-    return fail(Errc::kInvalid, "secret: at least one is needed to sign with");
+    return fail(Errc::kInvalid, "at least one secret is needed to sign with");
   }
   auto target = parse_url(options.url);
   if (!target) {

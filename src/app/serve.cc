@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <expected>
 #include <future>
 #include <memory>
 #include <optional>
@@ -158,6 +159,34 @@ void drain(http::Server& server, std::thread& serving, Backstage& backstage, mil
   done.get();
 }
 
+struct Refusal {
+  Error why;
+  int exit_code = kExitData;
+};
+
+// The data directory brought up to its log, with open workflows that this build goes on with.
+std::expected<Store, Refusal> open_checked_store(const config::Options& options, log::DataDir dir,
+                                                 observe::Logger& log) {
+  auto store = open_store(std::move(dir),
+                          {.path = options.storage.data,
+                           .log_map_size = options.storage.log_map_size,
+                           .state_map_size = options.storage.state_map_size},
+                          random_salt(), SystemClock().now(), log);
+  if (!store) {
+    return std::unexpected(Refusal{store.error(), kExitData});
+  }
+  const auto rechecked = recheck_open(*store, version_line());
+  if (!rechecked) {
+    return std::unexpected(Refusal{rechecked.error(), kExitData});
+  }
+  if (rechecked->first) {
+    const std::string what = "this build would not go on with an open workflow as it was begun: " +
+                             describe(*rechecked->first);
+    return std::unexpected(Refusal{{Errc::kVersion, what}, kExitFailed});
+  }
+  return std::move(*store);
+}
+
 // What is fine on a developer's machine, and should be known anywhere else.
 void warn_of_defaults(const config::Options& options, observe::Logger& log) {
   if (options.gateway.callback_secrets.empty()) {
@@ -204,24 +233,9 @@ int serve(const config::Options& options, const config::Sources& sources) {
     return refuse(error, code);
   };
   install_fault_handler(options.storage.data);
-  auto store = open_store(std::move(*dir),
-                          {.path = options.storage.data,
-                           .log_map_size = options.storage.log_map_size,
-                           .state_map_size = options.storage.state_map_size},
-                          random_salt(), SystemClock().now(), log);
+  auto store = open_checked_store(options, std::move(*dir), log);
   if (!store) {
-    return give_up(store.error(), kExitData);
-  }
-  const auto rechecked = recheck_open(*store, version_line());
-  if (!rechecked) {
-    return give_up(rechecked.error(), kExitData);
-  }
-  if (rechecked->first) {
-    return give_up({Errc::kVersion,
-                    "this build would not go on with an open workflow as it was "
-                    "begun: " +
-                        describe(*rechecked->first)},
-                   kExitFailed);
+    return give_up(store.error().why, store.error().exit_code);
   }
   Backstage backstage(options, std::move(*store), **outside, log);
   const auto recovered = backstage.start();

@@ -320,7 +320,7 @@ class AnotherGateway(SagaCase):
         self.assertEqual(len(self.calls("charge")), 1)
 
     def test_an_inquiry_that_finds_nothing_leads_to_another_charge(self):
-        # A page that is missing says nothing: only the gateway itself can say that a key is unknown.
+        # A missing page says nothing: only the gateway itself can say that a key is unknown.
         self.answers = {"charge": [Reply(500), self.CONFIRMED],
                         "inquiry": [Reply(404), Reply(404, b"<h1>Not found</h1>"), self.UNKNOWN]}
         payment_id = self.start("visa")

@@ -71,10 +71,15 @@ class Mailbox:
 
     def _run(self):
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._loop.create_server(
+        server = self._loop.run_until_complete(self._loop.create_server(
             lambda: self._smtp.SMTP(self, hostname="mail.test", loop=self._loop),
             sock=self._socket))
         self._loop.run_forever()
+        server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        self._loop.close()
 
     def close(self):
         self._loop.call_soon_threadsafe(self._loop.stop)

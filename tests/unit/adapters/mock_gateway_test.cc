@@ -299,33 +299,51 @@ TEST(MockGateway, Async_CallsBackOnceForEachExpectation) {
   EXPECT_EQ(all[2].payment_id, "q");
 }
 
-TEST(MockGateway, Async_WhileACallbackIsPendingItIsNotExpectedTwice) {
-  MockGateway::Options options;
-  options.callback_delay = milliseconds(50);
-  MockGateway gateway(options);
+// Callbacks go to the inbox; the one about "gate" holds up those behind it until it is opened.
+struct GatedCallbacks {
+  explicit GatedCallbacks(MockGateway& gateway) {
+    gateway.set_callback([this](core::RecordCallback callback) {
+      if (callback.payment_id == "gate") {
+        at_gate.set_value();
+        open.get_future().wait();
+      }
+      inbox(std::move(callback));
+    });
+    gateway.expect_callback(waiting("gate"));
+    at_gate.get_future().wait();
+  }
+
   Inbox inbox;
-  gateway.set_callback([&](core::RecordCallback callback) { inbox(std::move(callback)); });
+  std::promise<void> at_gate;
+  std::promise<void> open;
+};
+
+TEST(MockGateway, Async_WhileACallbackIsPendingItIsNotExpectedTwice) {
+  MockGateway gateway(quick());
+  GatedCallbacks callbacks(gateway);
   for (int i = 0; i < 100; ++i) {
     gateway.expect_callback(waiting("p"));
   }
   gateway.expect_callback(waiting("last"));
-  ASSERT_TRUE(inbox.wait_for(2));
-  EXPECT_EQ(inbox.all().size(), 2U);
+  callbacks.open.set_value();
+  ASSERT_TRUE(callbacks.inbox.wait_for(3));
+  EXPECT_EQ(callbacks.inbox.all()[1].payment_id, "p");
+  EXPECT_EQ(callbacks.inbox.all()[2].payment_id, "last");
+  gateway.stop();
 }
 
 TEST(MockGateway, Async_AnUndoneChargeIsNotCalledBackAbout) {
   for (const bool remember : {false, true}) {
-    MockGateway::Options options = remember ? remembering() : quick();
-    options.callback_delay = milliseconds(100);
-    MockGateway gateway(options);
-    Inbox inbox;
-    gateway.set_callback([&](core::RecordCallback callback) { inbox(std::move(callback)); });
+    MockGateway gateway(remember ? remembering() : quick());
     (void)gateway.charge(call("p", "pm_async"));
+    GatedCallbacks callbacks(gateway);
     gateway.expect_callback(waiting("p"));
     EXPECT_EQ(gateway.undo(undo("p", "pm_async")).reply, UndoReply::kDone);
-    gateway.expect_callback(waiting("q"));  // comes later than p's would
-    ASSERT_TRUE(inbox.wait_for(1));
-    EXPECT_EQ(inbox.all()[0].payment_id, "q");
+    gateway.expect_callback(waiting("last"));
+    callbacks.open.set_value();
+    ASSERT_TRUE(callbacks.inbox.wait_for(2));
+    EXPECT_EQ(callbacks.inbox.all()[1].payment_id, "last");
+    gateway.stop();
   }
 }
 
