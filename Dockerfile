@@ -11,6 +11,8 @@ RUN mkdir -p /image/data && cp build/release/payonce config.toml /image/
 FROM scratch
 COPY --from=build --chown=65532:65532 /image/data /data
 COPY --from=build /image/payonce /image/config.toml /
+# Whom to trust when calling a gateway, a webhook or a mail server over TLS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 
 # 0.0.0.0 and no key are safe only because the container is the boundary: nothing reaches the port
 # until somebody maps it, and whoever maps it decides to whom. Before mapping it to more than this

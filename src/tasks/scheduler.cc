@@ -171,6 +171,7 @@ bool Scheduler::take_turn(Queue& queue, const std::string& charge, core::Effect&
   const auto [place, free] = queue.busy.try_emplace(charge);
   if (!free) {
     place->second.push_back(std::move(task));
+    queue.behind.fetch_add(1);
   }
   return free;
 }
@@ -185,6 +186,7 @@ void Scheduler::pass_turn(Queue& queue, const std::string& charge) {
   }
   for (core::Effect& task : waiting) {
     make_ready(queue, std::move(task));
+    queue.behind.fetch_sub(1);
   }
 }
 
@@ -228,11 +230,12 @@ std::vector<QueueStats> Scheduler::stats() const {
   for (const auto& queue : queues_) {
     const bool idle = queue->ready_count.load() == 0;
     const std::int64_t age_us = idle ? 0 : std::max<std::int64_t>(now.us - queue->last_since_us, 0);
-    all.push_back(QueueStats{.name = queue->options.name,
-                             .waiting = queue->ready_count.load() + queue->held.size(),
-                             .running = queue->running.load(),
-                             .completed = queue->completed.load(),
-                             .oldest_age = std::chrono::milliseconds(age_us / 1000)});
+    all.push_back(
+        QueueStats{.name = queue->options.name,
+                   .waiting = queue->ready_count.load() + queue->behind.load() + queue->held.size(),
+                   .running = queue->running.load(),
+                   .completed = queue->completed.load(),
+                   .oldest_age = std::chrono::milliseconds(age_us / 1000)});
   }
   return all;
 }

@@ -57,7 +57,7 @@ struct QueueOptions {
 
 struct QueueStats {
   std::string name;
-  std::size_t waiting = 0;  // ready or held back
+  std::size_t waiting = 0;  // ready, held back, or behind another task about the same charge
   std::size_t running = 0;
   std::uint64_t completed = 0;
   // How long the oldest ready task has waited, at most: counted from when its predecessor became
@@ -121,6 +121,7 @@ class Scheduler final : public engine::TaskSink {
     std::mutex busy_mutex;
     // Charges with a running task, and the tasks that wait for its end; guarded by busy_mutex.
     std::unordered_map<std::string, std::vector<core::Effect>> busy;
+    std::atomic<std::size_t> behind{0};  // tasks in `busy`
     std::vector<std::thread> workers;
   };
 

@@ -8,10 +8,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.cases import TIME, ApiCase, query
 
-SUCCESS = ["payment_created", "funds_held", "gateway_confirmed", "hold_posted",
-           "payment_succeeded", "notification_sent"]
-DECLINED = ["payment_created", "funds_held", "gateway_declined", "hold_voided", "payment_failed",
-            "notification_sent"]
+ACCEPTED = ["payment_created", "funds_held", "fraud_check_started", "fraud_check_ended"]
+PAID = ["gateway_confirmed", "hold_posted", "payment_succeeded", "notification_sent"]
+UNDONE = ["hold_voided", "payment_failed", "notification_sent"]
+SUCCESS = ACCEPTED + PAID
+DECLINED = ACCEPTED + ["gateway_declined"] + UNDONE
 REFUSED = ["payment_created", "payment_refused"]
 
 
@@ -49,13 +50,13 @@ class Events(ApiCase):
     def test_retries_are_part_of_the_history(self):
         payment = self.pay_and_finish(self.client, self.account_id, method="pm_flaky_3")
         self.assertEqual(self.types(payment["id"]),
-                         SUCCESS[:2] + ["gateway_retry_scheduled"] * 3 + SUCCESS[2:])
+                         ACCEPTED + ["gateway_retry_scheduled"] * 3 + PAID)
 
     def test_a_gateway_that_never_answers(self):
         payment = self.pay_and_finish(self.client, self.account_id, method="pm_down")
         self.assertEqual(self.types(payment["id"]),
-                         SUCCESS[:2] + ["gateway_retry_scheduled"] * 4 + ["gateway_exhausted"]
-                         + DECLINED[3:])
+                         ACCEPTED + ["gateway_retry_scheduled"] * 4 + ["gateway_exhausted"]
+                         + UNDONE)
 
     def test_a_refused_payment(self):
         body = {"user_id": self.account_id, "amount": "100.01", "payment_method": "pm_ok"}
