@@ -52,10 +52,13 @@ std::size_t on_body(const char* data, std::size_t /*one*/, std::size_t size, voi
   return size;
 }
 
-// Connected, and about to send.
+// Connected, and about to send. libcurl would send once more by itself when a connection that it
+// uses again ends without an answer; but then the first request may have been carried out, and what
+// to do about that is not for a library to say.
 int on_connected(void* to, char* /*remote*/, char* /*local*/, int /*port*/, int /*local_port*/) {
-  static_cast<Progress*>(to)->sent = true;
-  return CURL_PREREQFUNC_OK;
+  auto& progress = *static_cast<Progress*>(to);
+  const bool again = std::exchange(progress.sent, true);
+  return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 }  // namespace
@@ -216,6 +219,8 @@ HttpClient::Answer HttpClient::call(const Request& request) {
     answer.error = "the answer is too long";
   } else if (stopping()) {
     answer.error = "stopping";
+  } else if (code == CURLE_ABORTED_BY_CALLBACK) {
+    answer.error = "the connection ended without an answer";
   } else {
     answer.error = line->error.front() != '\0' ? line->error.data() : curl_easy_strerror(code);
   }

@@ -2,8 +2,7 @@
 //
 // What a payment may conclude from a failure hangs on one question: can the other side have seen
 // the request? So libcurl tells us when it has a connection (with TLS: a verified one) and begins
-// to send; only a failure before that says `sent` = false. libcurl sends a request once more by
-// itself when a connection that it reuses turns out to be closed; what comes of it counts as sent.
+// to send; only a failure before that says `sent` = false. No request is ever sent twice.
 // No redirects, no proxies; an answer's body is at most kBodyMax.
 // Threads: calls from any number of threads, each on a connection that goes back to a pool.
 // Lifetime: stop() ends calls at once, and refuses further ones. Errors: in the answer, as text.

@@ -113,8 +113,10 @@ Reply Api::cancel_payment(Backend& backend, const Call& call) {
   if (command.reason.empty()) {
     command.reason = "requested by the client";
   }
+  // A keyed request gets the answer that is stored with its effect, now as on every repetition; so
+  // the preference is left unapplied, as RFC 7240 permits.
   std::optional<WaitSlot> slot;
-  const std::optional<seconds> wait = take_wait(call, slot);
+  const std::optional<seconds> wait = prepared->keyed ? std::nullopt : take_wait(call, slot);
   ControlRenderer renderer(call.path);
   Reply reply = run(backend, call, std::move(command), *prepared, renderer);
   if (wait && reply.status == 202 && !reply.replayed) {

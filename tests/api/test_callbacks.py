@@ -21,6 +21,9 @@ class Unsigned(SagaCase):
 
     settings = (*SagaCase.settings, "gateway.callback_delay=30ms")
 
+    def test_the_server_says_at_its_start_that_no_signature_is_asked_for(self):
+        self.assertEqual(len(self.server.log_lines("callbacks_unsigned")), 1)
+
     def test_an_accepted_charge_is_confirmed_by_the_gateways_callback(self):
         payment_id = self.start("pm_async")
         payment = self.ends(payment_id, "success")
@@ -293,6 +296,9 @@ class Rotation(SagaCase):
             headers = webhooks.headers(secret, self.new_id("msg"), body)
             self.assert_status(self.client.post(ROUTE, body, headers), 202)
             self.ends(payment_id, "success")
+
+    def test_the_start_says_nothing_about_missing_secrets(self):
+        self.assertEqual(self.server.log_lines("callbacks_unsigned"), [])
 
     def test_a_third_one_may_not(self):
         payment_id = self.start("pm_manual")

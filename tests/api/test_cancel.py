@@ -129,6 +129,38 @@ class Cancel(SagaCase):
         self.assertEqual(self.assert_status(answer, 200).json["status"], "cancelled")
         self.assertEqual(answer.header("Preference-Applied"), "wait=30")
 
+    def test_a_keyed_cancel_that_prefers_to_wait_gets_the_stored_answer_at_once(self):
+        payment_id, key = self.waiting(), self.new_id("key")
+        first = self.assert_status(self.cancel(payment_id, key=key, wait=30), 202)
+        self.ends(payment_id, "cancelled", "cancelled")
+        again = self.cancel(payment_id, key=key, wait=30)
+        self.assertTrue(again.replayed)
+        self.assertEqual((again.status, again.body), (first.status, first.body))
+
+    def test_a_cancel_and_a_callback_at_once_have_one_end(self):
+        payment_ids = [self.start("pm_manual", "1.00") for _ in range(20)]
+        for payment_id in payment_ids:
+            self.at_step(payment_id, "await_callback")
+
+        def act(number):
+            with self.server.client() as client:
+                for payment_id in payment_ids:
+                    if number == 0:
+                        client.post(f"/v1/payments/{payment_id}/cancel")
+                    else:
+                        client.post("/v1/gateway/callbacks", {"payment_id": payment_id,
+                                                              "outcome": "confirmed"})
+        together(2, act)
+        succeeded = 0
+        for payment_id in payment_ids:
+            payment = self.ends(payment_id)
+            self.assertIn(payment["status"], ("success", "cancelled"))
+            types = self.types(payment_id)
+            self.assertEqual(types.count("hold_posted") + types.count("hold_voided"), 1, types)
+            self.assertEqual(types.count("payment_succeeded") + types.count("payment_cancelled"), 1)
+            succeeded += payment["status"] == "success"
+        self.assert_money(f"{1000 - succeeded}.00")
+
     def test_a_client_that_waits_for_the_payment_sees_it_cancelled(self):
         payment_id = self.waiting()
 

@@ -426,6 +426,22 @@ class AnotherGateway(SagaCase):
         self.assertEqual(calls[0].json, {"amount": "2.50", "currency": "USD"})
         self.assert_money("992.50")
 
+    def test_a_refund_that_was_given_up_works_when_it_is_retried(self):
+        self.answers = {"charge": self.CONFIRMED, "refund": Reply(500)}
+        payment_id = self.start("visa")
+        self.ends(payment_id, "success")
+        answer = self.client.post(f"/v1/payments/{payment_id}/refunds", {"amount": "4.00"})
+        refund_id = self.assert_status(answer, 202).json["id"]
+        wait_until(lambda: self.workflow(refund_id)["status"] == "exhausted", "it is given up")
+        self.assertEqual(list(self.exhausted()), [f"refund:{refund_id}"])
+        self.answers["refund"] = Reply.of({"status": "refunded", "reference": "rf"})
+        self.assert_status(self.client.post(f"/v1/tasks/refund:{refund_id}/retry"), 202)
+        wait_until(lambda: self.workflow(refund_id)["status"] == "success", "it is refunded")
+        self.assertEqual(self.exhausted(), {})
+        self.assertEqual({call.headers["idempotency-key"] for call in self.calls("refund")},
+                         {refund_id})
+        self.assert_money("994.00")
+
     def test_a_refund_that_the_gateway_declines_moves_nothing_and_frees_its_amount(self):
         self.answers = {"charge": self.CONFIRMED,
                         "refund": [Reply.of({"code": "too_old"}, 422),

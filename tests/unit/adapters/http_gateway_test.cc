@@ -634,25 +634,42 @@ TEST(HttpGateway, ManyThreads_HaveAConnectionEach) {
   EXPECT_LE(ports.size(), std::size_t{kThreads});
 }
 
-TEST(HttpGateway, AnIdleConnectionThatEndsUnderARequest_IsNeverTakenForNotSent) {
-  // The first connection answers once, reads the second request and ends; then nobody listens. The
-  // request may have been carried out, whatever comes of sending it again.
+TEST(HttpGateway, AnIdleConnectionThatEndsUnderARequest_LeavesItOpenAndItIsNotSentAgain) {
+  // The first connection answers once, reads the second request and ends. That request may have
+  // been carried out.
+  constexpr const char* kConfirmed =
+      "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{\"status\":\"confirmed\"}";
   std::atomic<int> requests{0};
-  auto server = std::make_unique<RawServer>([&](int connection) {
-    if (requests.load() > 0) {
-      return;
+  RawServer server([&](int connection) {
+    while (!RawServer::read_request(connection).empty() && ++requests != 2) {
+      RawServer::write(connection, kConfirmed);
     }
+  });
+  const auto gateway = gateway_at(server.url());
+  EXPECT_EQ(gateway->charge(charge_of("first")).reply, GatewayReply::kConfirmed);
+  const auto second = gateway->charge(charge_of("second"));
+  EXPECT_EQ(second.reply, GatewayReply::kNoAnswer);
+  EXPECT_EQ(second.detail, "the connection ended without an answer");
+  EXPECT_EQ(requests.load(), 2);
+  EXPECT_EQ(gateway->charge(charge_of("third")).reply, GatewayReply::kConfirmed);
+  EXPECT_EQ(requests.load(), 3);
+}
+
+TEST(HttpGateway, AnIdleConnectionThatHasEnded_IsReplaced) {
+  std::atomic<int> ended{0};
+  RawServer server([&](int connection) {
     (void)RawServer::read_request(connection);
-    ++requests;
     RawServer::write(connection,
                      "HTTP/1.1 200 OK\r\nContent-Length: 22\r\n\r\n{\"status\":\"confirmed\"}");
-    (void)RawServer::read_request(connection);
-    ++requests;
+    ::shutdown(connection, SHUT_RDWR);
+    ++ended;
+    ended.notify_all();
   });
-  const auto gateway = gateway_at(server->url());
-  EXPECT_EQ(gateway->charge(charge_of("first")).reply, GatewayReply::kConfirmed);
-  EXPECT_EQ(gateway->charge(charge_of("second")).reply, GatewayReply::kNoAnswer);
-  EXPECT_EQ(requests.load(), 2);
+  const auto gateway = gateway_at(server.url());
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(gateway->charge(charge_of()).reply, GatewayReply::kConfirmed);
+    ended.wait(i);
+  }
 }
 
 TEST(HttpGateway, Stop_EndsCallsAtOnceAndTellsTheTruthAboutThem) {

@@ -58,5 +58,38 @@ TEST(IndexKey, StatusPrefix_IsTheStoredNumber) {
   EXPECT_EQ(status_prefix(PaymentStatus::kCancelled), "\x05");
 }
 
+TEST(IndexKey, Wakeup_IsTheKindAndTheWorkflow) {
+  EXPECT_EQ(wakeup_key(StreamKind::kPayment, "p"), "\x02p");
+  EXPECT_EQ(wakeup_key(StreamKind::kFraud, "p"), "\x04p");
+  EXPECT_EQ(wakeup_key(StreamKind::kRefund, "p"), "\x05p");
+}
+
+TEST(TaskName, NameOfATask_IsReadBack) {
+  EXPECT_EQ(compensation_task("pay_1"), "compensation:pay_1");
+  EXPECT_EQ(refund_task("ref_1"), "refund:ref_1");
+  EXPECT_EQ(notify_task(NotifyChannel::kWebhook, "pay_1"), "notify-webhook:pay_1");
+  // Ids of payments may hold colons, and look like the names of tasks.
+  for (const std::string id : {"p", "a:b", "compensation:x", "notify-log:x"}) {
+    const auto compensation = compensation_task(id);
+    EXPECT_EQ(parse_task(compensation)->kind, TaskName::Kind::kCompensation);
+    EXPECT_EQ(parse_task(compensation)->workflow_id, id);
+    const auto refund = refund_task(id);
+    EXPECT_EQ(parse_task(refund)->kind, TaskName::Kind::kRefund);
+    EXPECT_EQ(parse_task(refund)->workflow_id, id);
+    for (const NotifyChannel channel : kNotifyChannels) {
+      const auto notify = notify_task(channel, id);
+      EXPECT_EQ(parse_task(notify)->kind, TaskName::Kind::kNotify);
+      EXPECT_EQ(parse_task(notify)->channel, channel);
+      EXPECT_EQ(parse_task(notify)->workflow_id, id);
+    }
+  }
+}
+
+TEST(TaskName, AnythingElse_IsNoTask) {
+  for (const char* text : {"", "x", "compensation", "notify-", "notify-fax:pay_1", "Refund:r"}) {
+    EXPECT_FALSE(parse_task(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace payonce::core

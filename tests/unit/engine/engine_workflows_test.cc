@@ -235,7 +235,7 @@ TEST_F(EngineWorkflowsTest, FullStorage_StillTakesWhatBringsWorkToItsEnd) {
   pay("pay_1", core::FraudMode::kManual);
   world.engine->set_storage_low(true);
   const core::Command finishing[] = {
-      core::RecordCallback{.payment_id = "pay_1", .webhook_id = {}},
+      core::RecordCallback{.payment_id = "pay_1", .reference = {}, .reason = {}, .webhook_id = {}},
       core::DecideFraud{.fraud_id = "fraud-check-pay_1", .approved = true, .reason = {}},
       core::CancelPayment{.payment_id = "pay_1", .reason = {}},
       core::RetryCompensation{.payment_id = "pay_1"}};

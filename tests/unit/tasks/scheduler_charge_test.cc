@@ -340,5 +340,54 @@ TEST_F(ChargeTest, Stop_DropsTasksThatWaitForTheirTurn) {
   EXPECT_EQ(all[1], "posted call pay_1");
 }
 
+// ---- Together with the engine
+
+TEST_F(ChargeTest, CancelWhileTheCallRuns_VoidsWhatTheCallDid) {
+  testing_support::EngineWorld world;
+  scheduler = std::make_unique<Scheduler>(world.clock, 1000);
+  scheduler->add_queue(
+      {.name = "gateway", .workers = 2},
+      [&](const core::Effect& task) -> core::Command {
+        run(task);
+        if (const auto* charge = std::get_if<core::CallGateway>(&task)) {
+          return testing_support::EngineWorld::confirmed(charge->payment_id);
+        }
+        const auto& voided = std::get<core::UndoAtGateway>(task);
+        return core::RecordUndoReply{.payment_id = voided.payment_id,
+                                     .call = voided.call,
+                                     .reply = core::UndoReply::kDone,
+                                     .detail = {}};
+      },
+      [](const core::Effect& task) {
+        return !std::holds_alternative<core::SendNotification>(task);
+      });
+  scheduler->set_post([&](core::Command command) { world.engine->post(std::move(command)); });
+  scheduler->set_wanted([&](const core::Effect& task) { return world.engine->wanted(task); });
+  world.prepare();
+  world.tasks->on_release = [&](const core::Effect& effect) {
+    if (!std::holds_alternative<core::SendNotification>(effect)) {
+      scheduler->release(effect);
+    }
+  };
+  ASSERT_TRUE(world.engine->recover());
+  world.engine->start();
+  scheduler->start();
+  world.execute(testing_support::EngineWorld::open_account("alice", 1000));
+  close_gate();
+  world.execute(testing_support::EngineWorld::payment("pay_1", "alice", 300));
+  wait_for("started call pay_1");
+  world.execute(core::CancelPayment{.payment_id = "pay_1", .reason = "off"});
+  ASSERT_TRUE(eventually([&] { return scheduler->stats()[0].waiting == 1; }));
+  EXPECT_THAT(traced(), ElementsAre("started call pay_1"));
+  open_gate();
+  ASSERT_TRUE(eventually([&] {
+    return world.engine->find_payment("pay_1")->status == core::PaymentStatus::kCancelled;
+  }));
+  EXPECT_THAT(traced(), ElementsAre("started call pay_1", "started void pay_1"));
+  EXPECT_EQ(world.engine->find_account("alice")->available(), 1000);
+  scheduler->stop();
+  world.stop();
+}
+
 }  // namespace
 }  // namespace payonce::tasks
