@@ -141,6 +141,7 @@ void add_mock_options(CLI::App& command, MockGatewayCommand& mock) {
   command.add_option("--latency", mock.latency_ms, "Milliseconds before an answer");
   command.add_option("--failure-rate", mock.failure_rate, "0 to 1: of ordinary calls")
       ->check(CLI::Range(0.0, 1.0));
+  command.add_flag("--hang", mock.hang, "Hold a call without an answer for a minute");
   command.add_option("--journal", mock.journal, "File that keeps the book across a restart");
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "support/random.h"
 
@@ -200,6 +201,76 @@ TEST(Reader, RandomBytes_NeverLeadOutsideThem) {
       }
     }
   });
+}
+
+// ---- Lists
+
+struct Pair {
+  std::uint32_t a = 0;
+  std::string b;
+  bool operator==(const Pair&) const = default;
+
+  template <class Visitor, class Self>
+  static void fields(Visitor& v, Self& self) {
+    v("a", self.a);
+    v("b", self.b);
+  }
+};
+
+template <class Item>
+std::string list(const std::vector<Item>& items) {
+  return written([&](Writer& w) { w("list", items); });
+}
+
+template <class Item>
+std::vector<Item> read_list(std::string_view bytes, bool& ok) {
+  std::vector<Item> items{Item{}};
+  Reader reader(bytes);
+  reader("list", items);
+  ok = reader.ok() && reader.at_end();
+  return items;
+}
+
+TEST(List, IsItsNumberOfItemsAndTheItems) {
+  EXPECT_EQ(list(std::vector<std::uint32_t>{5, 300}), "\x02\x05\xac\x02");
+  EXPECT_EQ(list(std::vector<std::uint32_t>{}), std::string(1, '\0'));
+  EXPECT_EQ(list(std::vector<Pair>{{.a = 7, .b = "x"}}), "\x01\x03\x07\x01x");
+}
+
+TEST(List, AnyItems_AreReadBack) {
+  for_each_seed(500, [](Random& random) {
+    std::vector<Pair> pairs(random.below(20));
+    for (Pair& pair : pairs) {
+      pair = {.a = static_cast<std::uint32_t>(random.number()), .b = random.text(20)};
+    }
+    bool ok = false;
+    EXPECT_EQ(read_list<Pair>(list(pairs), ok), pairs);
+    EXPECT_TRUE(ok);
+  });
+}
+
+TEST(List, AbsentTail_KeepsTheDefault) {
+  bool ok = false;
+  EXPECT_EQ(read_list<std::uint32_t>("", ok), std::vector<std::uint32_t>{0});
+  EXPECT_TRUE(ok);
+}
+
+// An item that is cut off is no item with its default.
+TEST(List, CutShort_IsRefused) {
+  const std::vector<std::uint32_t> numbers{300, 300, 300};
+  const std::string whole = list(numbers);
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    bool ok = true;
+    static_cast<void>(read_list<std::uint32_t>(whole.substr(0, size), ok));
+    EXPECT_FALSE(ok) << size;
+  }
+}
+
+TEST(List, MoreItemsThanBytes_AreRefusedWithoutTakingMemory) {
+  bool ok = true;
+  const auto items = read_list<Pair>("\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x01", ok);
+  EXPECT_FALSE(ok);
+  EXPECT_TRUE(items.empty());
 }
 
 }  // namespace
