@@ -50,7 +50,7 @@ constexpr Row<UndoReply> kUndoRows[] = {
 constexpr Row<RefundReply> kRefundRows[] = {
     {200, 201, std::nullopt},
     {402, 402, RefundReply::kDeclined},
-    {409, 409, RefundReply::kDeclined},
+
     {422, 422, RefundReply::kDeclined},
 };
 
@@ -79,6 +79,15 @@ constexpr Word kWords[] = {
 // Codes of a refused undo that say that there is nothing left to undo.
 constexpr std::array<std::string_view, 3> kNothingLeft{"already_refunded", "nothing_to_refund",
                                                        "voided"};
+
+// Codes of a refund that is refused for good. Any other conflict may be another call under this key
+// that is still running: what becomes of that one decides.
+constexpr std::array<std::string_view, 3> kRefundRefused{"already_refunded", "nothing_to_refund",
+                                                         "refund_too_large"};
+
+bool refund_refused(const AnswerJson& json) {
+  return std::ranges::find(kRefundRefused, json.code) != kRefundRefused.end();
+}
 
 bool nothing_left(const AnswerJson& json) {
   return std::ranges::find(kNothingLeft, json.code) != kNothingLeft.end();
@@ -214,7 +223,8 @@ core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
   }
   // A charge that has been settled already cannot be voided, only refunded.
   const bool settled = answer.status == 409 && !nothing_left(read_answer(answer.body));
-  if (settled || call.kind != core::CompensationKind::kVoidCharge) {
+  const bool by_refund = settled || call.kind != core::CompensationKind::kVoidCharge;
+  if (by_refund) {
     answer = post_refund(call.payment_id, call.payment_id + "/undo", call.amount);
   }
   const AnswerJson json = read_answer(answer.body);
@@ -224,12 +234,15 @@ core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
                                .detail = describe(answer, json)};
   const auto* row = find_row<UndoReply>(kUndoRows, answer.status);
   const Word* word = find_word(json.status);
+
   if (answer.status == 409 && nothing_left(json)) {
     result.reply = UndoReply::kDone;
-  } else if (row != nullptr && row->reply && speaks(json)) {
-    result.reply = *row->reply;
-  } else if (row != nullptr && !row->reply && word != nullptr) {
-    result.reply = word->undo;
+  } else if (row != nullptr && row->reply) {
+    // An unknown key needs no void. But a charge that is to be refunded is known to be there.
+    result.reply = speaks(json) && !by_refund ? *row->reply : UndoReply::kFailed;
+  } else if (row != nullptr && word != nullptr) {
+    const bool refunded = word->refund == RefundReply::kConfirmed;
+    result.reply = !by_refund ? word->undo : (refunded ? UndoReply::kDone : UndoReply::kFailed);
   }
   if (result.reply == UndoReply::kDone) {
     result.detail = answer.status == 404 ? "unknown key" : why(json);
@@ -246,7 +259,9 @@ core::RecordRefundReply HttpGateway::refund(const core::RefundAtGateway& call) {
                                  .detail = describe(answer, json)};
   const auto* row = find_row<RefundReply>(kRefundRows, answer.status);
   const Word* word = find_word(json.status);
-  if (row != nullptr && row->reply) {
+  if (answer.status == 409 && refund_refused(json)) {
+    result.reply = RefundReply::kDeclined;
+  } else if (row != nullptr && row->reply) {
     result.reply = *row->reply;
   } else if (row != nullptr && word != nullptr) {
     result.reply = word->refund;

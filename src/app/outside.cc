@@ -54,8 +54,8 @@ Outside::Outside(const config::Options& options, observe::Logger& log)
                    .approve = options.fraud.verdict == config::FraudVerdict::kApprove}),
       log_notifier_(log, options.gateway.kind == config::GatewayKind::kMock) {}
 
-Result<std::unique_ptr<Outside>> Outside::open(const config::Options& options,
-                                               observe::Logger& log) {
+payonce::Result<std::unique_ptr<Outside>> Outside::open(const config::Options& options,
+                                                        observe::Logger& log) {
   std::unique_ptr<Outside> outside(new Outside(options, log));
   if (auto opened = outside->mock_gateway_.open(); !opened) {
     return std::unexpected(opened.error());
@@ -86,7 +86,8 @@ Result<std::unique_ptr<Outside>> Outside::open(const config::Options& options,
   return outside;
 }
 
-Result<void> Outside::open_notifiers(const config::Options& options, observe::Logger& log) {
+payonce::Result<void> Outside::open_notifiers(const config::Options& options,
+                                              observe::Logger& log) {
   const bool mock = options.gateway.kind == config::GatewayKind::kMock;
   const config::Webhook& hook = options.notify.webhook;
   if (!hook.url.empty()) {
@@ -126,22 +127,28 @@ Result<void> Outside::open_notifiers(const config::Options& options, observe::Lo
   return {};
 }
 
-core::Command Outside::gateway(const core::Effect& task) {
-  return http_gateway_ != nullptr ? call(*http_gateway_, task) : call(mock_gateway_, task);
+Outside::Result Outside::unless_stopped(core::Command result) const {
+  return stopping_.load(std::memory_order_acquire) ? std::nullopt : Result(std::move(result));
 }
 
-core::Command Outside::fraud(const core::CheckFraud& task) {
-  return http_fraud_ != nullptr ? http_fraud_->check(task) : mock_fraud_.check(task);
+Outside::Result Outside::gateway(const core::Effect& task) {
+  return http_gateway_ != nullptr ? unless_stopped(call(*http_gateway_, task))
+                                  : Result(call(mock_gateway_, task));
 }
 
-core::Command Outside::notify(const core::SendNotification& task) {
+Outside::Result Outside::fraud(const core::CheckFraud& task) {
+  return http_fraud_ != nullptr ? unless_stopped(http_fraud_->check(task))
+                                : Result(mock_fraud_.check(task));
+}
+
+Outside::Result Outside::notify(const core::SendNotification& task) {
   const bool webhook = task.channel == core::NotifyChannel::kWebhook;
   const bool smtp = task.channel == core::NotifyChannel::kSmtp;
   if (webhook && webhook_notifier_ != nullptr) {
-    return webhook_notifier_->send(task);
+    return unless_stopped(webhook_notifier_->send(task));
   }
   if (smtp && smtp_notifier_ != nullptr) {
-    return smtp_notifier_->send(task);
+    return unless_stopped(smtp_notifier_->send(task));
   }
   if (webhook || smtp) {
     // The payment was born when the channel was configured; it is listed and may be tried again.
@@ -165,6 +172,8 @@ void Outside::expect_callback(const core::StartTimer& timer) {
 }
 
 void Outside::stop() {
+  stopping_.store(true, std::memory_order_release);
+
   mock_gateway_.stop();
   if (http_gateway_ != nullptr) {
     http_gateway_->stop();

@@ -3,7 +3,9 @@
 // Owner: the serving process; outlives the scheduler. Threads: the activities from any worker.
 #pragma once
 
+#include <atomic>
 #include <functional>
+
 #include <memory>
 #include <optional>
 
@@ -23,12 +25,14 @@ namespace payonce::app {
 class Outside {
  public:
   // Errors name the key whose value is not acceptable, or the file that cannot be opened.
-  [[nodiscard]] static Result<std::unique_ptr<Outside>> open(const config::Options& options,
-                                                             observe::Logger& log);
+  [[nodiscard]] static payonce::Result<std::unique_ptr<Outside>> open(
+      const config::Options& options, observe::Logger& log);
 
-  [[nodiscard]] core::Command gateway(const core::Effect& task);
-  [[nodiscard]] core::Command fraud(const core::CheckFraud& task);
-  [[nodiscard]] core::Command notify(const core::SendNotification& task);
+  // Nothing when the call may have been cut short by stop().
+  using Result = std::optional<core::Command>;
+  [[nodiscard]] Result gateway(const core::Effect& task);
+  [[nodiscard]] Result fraud(const core::CheckFraud& task);
+  [[nodiscard]] Result notify(const core::SendNotification& task);
 
   // The mock gateway inside this process calls back through this.
   void set_callback(std::function<void(core::RecordCallback)> callback);
@@ -39,8 +43,13 @@ class Outside {
 
  private:
   Outside(const config::Options& options, observe::Logger& log);
-  [[nodiscard]] Result<void> open_notifiers(const config::Options& options, observe::Logger& log);
+  [[nodiscard]] payonce::Result<void> open_notifiers(const config::Options& options,
+                                                     observe::Logger& log);
 
+  // A result over the network that comes after stop() may be one that the stop has made.
+  [[nodiscard]] Result unless_stopped(core::Command result) const;
+
+  std::atomic<bool> stopping_{false};
   // The mocks are always there; a real one takes its place when the configuration names it.
   adapters::MockGateway mock_gateway_;
   std::unique_ptr<adapters::HttpGateway> http_gateway_;

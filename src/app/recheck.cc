@@ -1,6 +1,7 @@
 #include "app/recheck.h"
 
 #include <fstream>
+#include <unordered_set>
 #include <utility>
 
 #include "log/history.h"
@@ -71,9 +72,11 @@ Result<Rechecked> recheck_open(Store& store, const std::string& build) {
     return std::unexpected(snapshot.error());
   }
   std::optional<Error> error;
+  std::unordered_set<std::string> seen;  // a payment may wait in several ways
   snapshot->oldest_first(core::Index::kWakeups, {}, [&](std::string_view key, std::string_view) {
+    const std::string id = payment_of(*snapshot, key);
     core::Payment payment;
-    if (!snapshot->load(payment_of(*snapshot, key), payment)) {
+    if (!seen.insert(id).second || !snapshot->load(id, payment)) {
       return !snapshot->error();
     }
     auto found = recheck(store, *snapshot, payment, done);

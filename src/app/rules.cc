@@ -86,6 +86,7 @@ Result<PaymentRulesOf> payment_rules(const config::Options& options) {
                                  ? core::ParentClose::kAbandon
                                  : core::ParentClose::kTerminate;
   rules.channels = channels(options.notify);
+  rules.void_when_given_up = true;
   if (!options.notify.webhook.url.empty()) {
     for (const auto delay : options.notify.webhook.schedule) {
       rules.webhook_delays_ms.push_back(millis(delay));

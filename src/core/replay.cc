@@ -24,22 +24,26 @@ class NoRows final : public RowSource {
   bool load(std::string_view /*key*/, Refund& /*out*/) override { return false; }
 };
 
-// The failure that the commit of history[at] ends with, or null.
-const PaymentFailed* failure_after(const std::vector<Record>& history, std::size_t at) {
+// What the commit of history[at] says about why the payment fails; empty when it does not fail
+// there.
+std::string_view failure_after(const std::vector<Record>& history, std::size_t at) {
   constexpr std::size_t kCommitMax = 6;
   for (std::size_t i = at; i < history.size() && i < at + kCommitMax; ++i) {
     if (const auto* failed = std::get_if<PaymentFailed>(&history[i].event)) {
-      return failed;
+      return failed->message;
+    }
+    if (const auto* started = std::get_if<CompensationStarted>(&history[i].event)) {
+      return started->message;
     }
   }
-  return nullptr;
+  return {};
 }
 
 // What an event says about the command that led to it, given the rows before it. `failure` tells
 // two commands apart where the first event is the same.
 class CommandOf {
  public:
-  CommandOf(const Record& record, const PaymentFailed* failure, Rows& rows)
+  CommandOf(const Record& record, std::string_view failure, Rows& rows)
       : record_(&record), failure_(failure), rows_(&rows) {
     if (record.kind == StreamKind::kPayment) {
       payment_ = rows.payments.find(record.stream);
@@ -58,7 +62,7 @@ class CommandOf {
     return reply(e.attempt, GatewayReply::kNoAnswer, e.error);
   }
   Found operator()(const GatewayExhausted& e) const {
-    const bool refused = failure_ != nullptr && failure_->message.starts_with(kRefusedMessage);
+    const bool refused = failure_.starts_with(kRefusedMessage);
     return reply(e.attempt, refused ? GatewayReply::kRefused : GatewayReply::kTemporaryFailure,
                  e.error);
   }
@@ -200,7 +204,7 @@ class CommandOf {
   }
 
   const Record* record_;
-  const PaymentFailed* failure_;
+  std::string_view failure_;
   Rows* rows_;
   const Payment* payment_ = nullptr;
 };
@@ -229,7 +233,7 @@ void fill_account(Rows& rows, const Record& record) {
   Account* payer = refund == nullptr ? nullptr : rows.accounts.change(refund->user_id, record.seq);
   if (payer != nullptr) {
     const bool full = exhausted != nullptr && exhausted->error == kRefundOverflow;
-    payer->posted = full ? std::numeric_limits<std::int64_t>::max() : kPlenty;
+    payer->posted = full ? std::numeric_limits<std::int64_t>::max() : 0;
   }
 }
 

@@ -122,8 +122,10 @@ Reply Api::original_fraud_check(Backend& backend, const Call& call) {
   if (const auto problem = fields.problem()) {
     return problem_reply(*problem, call.path);
   }
-  if (!order.starts_with(core::kFraudCheckPrefix)) {
-    order = core::fraud_check_id(order);
+  // The order's own check first: an order may be called like the check of another one.
+  const std::string own = core::fraud_check_id(order);
+  if (!order.starts_with(core::kFraudCheckPrefix) || backend.engine.find_fraud(own)) {
+    order = own;
   }
   OriginalRenderer renderer(call.path);
   return run(backend, call,

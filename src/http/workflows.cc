@@ -68,8 +68,14 @@ void write(JsonWriter& json, const Summary& summary) {
 
 using Workflow = std::variant<core::Payment, core::FraudCheck, core::Refund>;
 
+// A fraud check's id is longer than its payment's, which may be as long as an id can be.
+bool may_be_workflow(std::string_view id) {
+  return valid_id(id) || (id.starts_with(core::kFraudCheckPrefix) &&
+                          valid_id(id.substr(core::kFraudCheckPrefix.size())));
+}
+
 std::optional<Workflow> find_workflow(Backend& backend, std::string_view id) {
-  if (!valid_id(id)) {
+  if (!may_be_workflow(id)) {
     return std::nullopt;
   }
   const std::string key(id);

@@ -159,9 +159,11 @@ void Scheduler::work(Queue& queue) {
 
 void Scheduler::run(Queue& queue, const core::Effect& task) {
   if (!wanted_ || wanted_(task)) {
-    core::Command result = queue.activity(task);
-    queue.completed.fetch_add(1);
-    post_(std::move(result));
+    std::optional<core::Command> result = queue.activity(task);
+    if (result) {
+      queue.completed.fetch_add(1);
+      post_(*std::move(result));
+    }
   }
   pending_.fetch_sub(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
 }

@@ -24,6 +24,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+
 #include <queue>
 #include <string>
 #include <thread>
@@ -39,8 +41,9 @@
 namespace payonce::tasks {
 
 // Runs one task and says what became of it. Called by a worker; may block; must not throw. A result
-// that is not known must not be made up.
-using Activity = std::function<core::Command(const core::Effect& task)>;
+// that is not known must not be made up: nothing is returned when the task was cut short because
+// the process ends, and recovery releases it again.
+using Activity = std::function<std::optional<core::Command>(const core::Effect& task)>;
 
 // The queues' semaphore may spin before it sleeps; with workers that wait most of the time on two
 // cores that only takes time from those who have work.

@@ -256,7 +256,7 @@ class AnotherGateway(SagaCase):
         return {"charges": "charge"}.get(last, last)
 
     def answer(self, request):
-        reply = self.answers[self.kind(request)]
+        reply = self.answers.get(self.kind(request), self.VOIDED)
         if isinstance(reply, list):
             reply = reply.pop(0) if len(reply) > 1 else reply[0]
         return reply
@@ -264,6 +264,7 @@ class AnotherGateway(SagaCase):
     def calls(self, kind):
         return [request for request in self.gateway.requests if self.kind(request) == kind]
 
+    VOIDED = Reply.of({"status": "voided"})
     CONFIRMED = Reply.of({"status": "confirmed", "reference": "ref-1"})
     ACCEPTED = Reply.of({"status": "accepted", "reference": "ref-1"}, 202)
     DECLINED = Reply.of({"status": "declined", "reason": "expired card"}, 402)
@@ -346,8 +347,34 @@ class AnotherGateway(SagaCase):
                 before = len(self.gateway.requests)
                 self.answers = {"charge": reply}
                 self.ends(self.start("visa"), "fail", "gateway_unavailable")
-                self.assertEqual(len(self.gateway.requests) - before, 1)
+                made = self.gateway.requests[before:]
+                self.assertEqual([self.kind(request) for request in made], ["charge", "void"])
         self.assert_money("1000.00")
+
+    # Regression: an answer about a void was taken for one about a refund.
+    def test_a_refund_of_the_whole_that_fails_is_no_compensation(self):
+        for reply in (Reply.of({"status": "declined"}), Reply.of({"code": "not_found"}, 404)):
+            with self.subTest(reply=reply):
+                self.answers = {"charge": self.ACCEPTED, "void": Reply.of({"code": "settled"}, 409),
+                                "refund": reply}
+                payment_id = self.start("visa", "1.00")
+                self.at_step(payment_id, "await_callback")
+                self.assert_status(self.cancel(payment_id), 202)
+                wait_until(lambda one=payment_id: self.state(one)["status"] == "fail",
+                           "compensation is given up")
+                self.assertEqual(self.state(payment_id)["failure"]["code"],
+                                 "compensation_failed")
+
+    # Regression: any conflict declined the refund, also one that a running call makes.
+    def test_a_refund_that_is_still_running_at_the_gateway_is_asked_for_again(self):
+        self.answers = {"charge": self.CONFIRMED,
+                        "refund": [Reply.of({"code": "idempotency_in_flight"}, 409),
+                                   Reply.of({"status": "refunded", "reference": "rf"})]}
+        payment_id = self.start("visa")
+        self.ends(payment_id, "success")
+        answer = self.client.post(f"/v1/payments/{payment_id}/refunds", {"amount": "2.50"})
+        refund_id = self.assert_status(answer, 202).json["id"]
+        wait_until(lambda: self.workflow(refund_id)["status"] == "success", "it is refunded")
 
     def test_a_void_that_works_after_all_ends_the_compensation(self):
         self.answers = {"charge": self.ACCEPTED, "void": Reply(500)}

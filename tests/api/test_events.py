@@ -55,8 +55,9 @@ class Events(ApiCase):
     def test_a_gateway_that_never_answers(self):
         payment = self.pay_and_finish(self.client, self.account_id, method="pm_down")
         self.assertEqual(self.types(payment["id"]),
-                         ACCEPTED + ["gateway_retry_scheduled"] * 4 + ["gateway_exhausted"]
-                         + UNDONE)
+                         ACCEPTED + ["gateway_retry_scheduled"] * 4
+                         + ["gateway_exhausted", "compensation_started",
+                            "compensation_step_done"] + UNDONE)
 
     def test_a_refused_payment(self):
         body = {"user_id": self.account_id, "amount": "100.01", "payment_method": "pm_ok"}

@@ -46,7 +46,11 @@ void accept(const Payment& payment, const std::string& reference, const Context&
 void give_up(const Payment& payment, const std::string& error, std::string message, Decision& out) {
   push(payment, GatewayExhausted{.attempt = open_attempt(payment), .error = error}, out);
   close_fraud_check(payment, out);
-  fail_after_hold(payment, FailureCode::kGatewayUnavailable, std::move(message), out);
+  if (payment.rules.void_when_given_up) {
+    undo(payment, FailureCode::kGatewayUnavailable, std::move(message), out);
+  } else {
+    fail_after_hold(payment, FailureCode::kGatewayUnavailable, std::move(message), out);
+  }
 }
 
 // `attempt` certainly took nothing.
@@ -72,8 +76,11 @@ Duration inquiry_delay(const Payment& payment, std::uint32_t asked) {
   return retry_delay(payment.rules.inquiry_retry, asked + 1, payment.id + "/inquiry");
 }
 
-bool ended_without_money(const Payment& payment) {
-  return terminal(payment.status) && payment.status != PaymentStatus::kSuccess;
+// True when a confirmation says that the gateway took money for a payment that ended without it.
+bool money_came_late(const Payment& payment) {
+  const bool ended = terminal(payment.status) && payment.status != PaymentStatus::kSuccess;
+  return ended && !payment.late_refund && !compensating(payment) &&
+         payment.gateway != GatewayState::kNone;
 }
 
 }  // namespace
@@ -85,10 +92,7 @@ OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Paymen
   }
   const auto awaited = pending_gateway_call(*payment);
   if (!awaited || awaited->attempt != command.attempt) {
-    const bool late = command.reply == GatewayReply::kConfirmed && ended_without_money(*payment) &&
-                      !payment->late_refund && !compensating(*payment) &&
-                      payment->gateway != GatewayState::kNone;
-    if (late) {
+    if (command.reply == GatewayReply::kConfirmed && money_came_late(*payment)) {
       refund_late_success(*payment, command.detail, out);
       return OutcomeKind::kResultApplied;
     }
@@ -123,8 +127,15 @@ OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Paymen
 
 OutcomeKind decide_inquiry_reply(const RecordInquiryReply& command, const Payment* payment,
                                  const Context& context, Decision& out) {
-  const auto awaited = payment == nullptr ? std::nullopt : pending_inquiry(*payment);
+  if (payment == nullptr) {
+    return OutcomeKind::kResultStale;
+  }
+  const auto awaited = pending_inquiry(*payment);
   if (!awaited || awaited->attempt != command.inquiry) {
+    if (command.reply == InquiryReply::kConfirmed && money_came_late(*payment)) {
+      refund_late_success(*payment, command.detail, out);
+      return OutcomeKind::kResultApplied;
+    }
     return OutcomeKind::kResultStale;
   }
   switch (command.reply) {
@@ -173,11 +184,7 @@ OutcomeKind decide_callback(const RecordCallback& command, const Payment* paymen
     confirmed ? confirm(*payment, reference, out) : decline(*payment, command.reason, out);
     return OutcomeKind::kCallbackAccepted;
   }
-  const bool sent =
-      payment->gateway != GatewayState::kNone && payment->gateway != GatewayState::kGated;
-  const bool late = confirmed && sent && ended_without_money(*payment) && !payment->late_refund &&
-                    !compensating(*payment);
-  if (late) {
+  if (confirmed && money_came_late(*payment)) {
     received.effect = CallbackEffect::kLateSuccess;
     push(*payment, std::move(received), out);
     refund_late_success(*payment, reference, out);

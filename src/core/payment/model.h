@@ -159,6 +159,10 @@ struct PaymentRules {
   std::int64_t gate_minor = 0;  // version 2: from this amount on the fraud check comes first
   std::uint32_t channels = channel_bit(NotifyChannel::kLog);
   std::vector<std::uint32_t> webhook_delays_ms;  // before attempt 2, 3, …; then it is exhausted
+  // Giving up voids at the gateway first: that this call took nothing does not say that no earlier
+  // one, which a crash has forgotten, did. Payments of before this rule are without it.
+  bool void_when_given_up = false;
+
   bool operator==(const PaymentRules&) const = default;
 
   template <class Visitor, class Self>
@@ -173,6 +177,7 @@ struct PaymentRules {
     v("gate_minor", self.gate_minor);
     v("channels", self.channels);
     v("webhook_delays_ms", self.webhook_delays_ms);
+    v("void_when_given_up", self.void_when_given_up);
   }
 };
 

@@ -157,5 +157,38 @@ TEST_F(RefusedCallTest, Refused_FailsAtOnceAsNothingWasTaken) {
   EXPECT_EQ(alice().available(), 1000);
 }
 
+// Regression: a crash may have forgotten an earlier call that took the money, so giving up is no
+// proof that nothing was taken.
+TEST(GivingUp, VoidsAtTheGatewayBeforeTheHoldIsReleased) {
+  for (const GatewayReply reply : {GatewayReply::kTemporaryFailure, GatewayReply::kRefused}) {
+    testing_support::World w;
+    w.rules.void_when_given_up = true;
+    w.rules.gateway_retry.maximum_attempts = 1;
+    w.open("alice", 10'000);
+    w.pay("p", "alice", testing_support::usd(1'000));
+    w.gateway("p", 1, reply);
+    EXPECT_EQ(w.payment_row("p").status, PaymentStatus::kProcessing);
+    EXPECT_EQ(w.account("alice").held, 1'000);
+    ASSERT_TRUE(pending_undo(w.payment_row("p")));
+    w.undo("p", 1, UndoReply::kDone);
+    EXPECT_EQ(w.payment_row("p").status, PaymentStatus::kFail);
+    EXPECT_EQ(w.payment_row("p").failure, FailureCode::kGatewayUnavailable);
+    EXPECT_EQ(w.account("alice").held, 0);
+  }
+}
+
+// Regression: only the reply to a call did so.
+TEST(LateInquiry, AConfirmationAfterADeclinedCallback_IsRefunded) {
+  testing_support::World w;
+  w.open("alice", 10'000);
+  w.pay("p", "alice", testing_support::usd(1'000));
+  w.gateway("p", 1, GatewayReply::kNoAnswer);
+  w.callback("p", CallbackOutcome::kDeclined);
+  ASSERT_EQ(w.payment_row("p").status, PaymentStatus::kFail);
+  w.inquiry("p", 1, InquiryReply::kConfirmed, "ref");
+  ASSERT_TRUE(w.payment_row("p").late_refund);
+  EXPECT_TRUE(pending_undo(w.payment_row("p")));
+}
+
 }  // namespace
 }  // namespace payonce::core

@@ -38,6 +38,7 @@ World begun(FraudMode mode = FraudMode::kInline) {
   World w;
   w.rules.fraud.mode = mode;
   w.rules.gateway_retry.maximum_attempts = 3;
+  w.rules.void_when_given_up = true;
   w.rules.compensation_retry.maximum_attempts = 2;
   w.open("alice", 10'000);
   w.pay("p", "alice", usd(1'000));
@@ -126,6 +127,28 @@ TEST(Replay, EveryWayOfEndingBadlyDecidesTheSame) {
       expect_same(w);
     }
   }
+}
+
+TEST(Replay, APaymentOfBeforeGivingUpMeantAVoidDecidesTheSame) {
+  World w;
+  w.rules.gateway_retry.maximum_attempts = 1;
+  w.open("alice", 10'000);
+  w.pay("p", "alice", usd(1'000));
+  w.gateway("p", 1, GatewayReply::kTemporaryFailure);
+  ASSERT_EQ(w.payment_row("p").status, PaymentStatus::kFail);
+  expect_same(w);
+}
+
+// Regression: the replay's account held so much that a large refund found no room in it.
+TEST(Replay, ARefundOfMoreThanHalfOfAllMoneyDecidesTheSame) {
+  World w;
+  w.open("alice", 9'000'000'000'000'000'000);
+  w.pay("p", "alice", usd(8'000'000'000'000'000'000));
+  w.gateway("p", 1, GatewayReply::kConfirmed);
+  const std::string id = w.refund("p", "70000000000000000.00").refund->id;
+  w.refund_reply(id, 1, RefundReply::kConfirmed);
+  ASSERT_EQ(w.refund_row(id).status, RefundStatus::kSuccess);
+  expect_same(w);
 }
 
 TEST(Replay, AChangedEventIsNamed) {

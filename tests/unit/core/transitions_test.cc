@@ -136,6 +136,7 @@ bool behind_gate(const Stage& stage) { return !stage.sent && stage.check_open; }
 void arrive(World& w, const Stage& stage) {
   w.rules.gateway_retry.maximum_attempts = stage.attempts_left ? 5 : 1;
   w.rules.compensation_retry.maximum_attempts = stage.attempts_left ? 5 : 1;
+  w.rules.void_when_given_up = true;
   w.rules.version = behind_gate(stage) ? kPaymentVersion2 : kPaymentVersion1;
   w.rules.fraud.mode = stage.check_open ? FraudMode::kManual : FraudMode::kInline;
   w.open("alice", 10'000);
