@@ -235,6 +235,7 @@ class SampleHistory {
     rules.channels = core::channel_bit(core::NotifyChannel::kLog) |
                      core::channel_bit(core::NotifyChannel::kWebhook);
     rules.webhook_delays_ms = {5'000, 300'000, 1'800'000};
+    rules.void_when_given_up = true;
     return rules;
   }
 
