@@ -241,7 +241,7 @@ core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
     // An unknown key needs no void. But a charge that is to be refunded is known to be there.
     result.reply = speaks(json) && !by_refund ? *row->reply : UndoReply::kFailed;
   } else if (row != nullptr && word != nullptr) {
-    const bool refunded = word->refund == RefundReply::kConfirmed;
+    const bool refunded = word->refund == RefundReply::kConfirmed || word->status == "voided";
     result.reply = !by_refund ? word->undo : (refunded ? UndoReply::kDone : UndoReply::kFailed);
   }
   if (result.reply == UndoReply::kDone) {

@@ -433,7 +433,9 @@ TEST(HttpGateway, RefundOfTheWhole_ByStatus) {
       {200, R"({"status":"refunded"})", UndoReply::kDone},
       {200, R"({"status":"voided"})", UndoReply::kDone},
       {200, R"({"status":"accepted"})", UndoReply::kFailed},
-      {404, R"({"code":"unknown_key"})", UndoReply::kDone},
+      {200, R"({"status":"confirmed"})", UndoReply::kDone},
+      {200, R"({"status":"declined"})", UndoReply::kFailed},   // the refund, not the charge
+      {404, R"({"code":"unknown_key"})", UndoReply::kFailed},  // but it is known to be there
       {404, kHtml, UndoReply::kFailed},
       {409, R"({"code":"already_refunded"})", UndoReply::kDone},
       {409, R"({"code":"nothing_to_refund"})", UndoReply::kDone},
