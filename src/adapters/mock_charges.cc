@@ -390,23 +390,23 @@ core::RefundReply MockCharges::refund_in_book(const core::RefundAtGateway& call,
   const auto known = book_.find(call.payment_id);
   const Charge before = known == book_.end() ? Charge{} : known->second;
   const bool repeat = refunds_.contains(call.refund_id);
+  // What was only accepted may have been taken by somebody who is not in this book.
+  const bool open = (before.taken || before.accepted) && !before.undone;
+  const bool too_large =
+      before.taken && before.amount.minor - before.returned_minor < call.amount.minor;
   core::RefundReply reply = core::RefundReply::kDeclined;
   std::string_view outcome = kDeclined;
   if (has(call.payment_method, "pm_void_fail")) {
     reply = core::RefundReply::kFailed;
     outcome = kFailed;
     detail = kUnavailable;
-  } else if (repeat) {
+  } else if (repeat || (open && !too_large)) {
     reply = core::RefundReply::kConfirmed;
     outcome = before.taken ? kDone : kNothing;
   } else if (before.undone) {
     detail = "already_refunded";
-  } else if (before.taken && before.amount.minor - before.returned_minor < call.amount.minor) {
+  } else if (too_large) {
     detail = "refund_too_large";
-  } else if (before.taken || before.accepted) {
-    // What was only accepted may have been taken by somebody who is not in this book.
-    reply = core::RefundReply::kConfirmed;
-    outcome = before.taken ? kDone : kNothing;
   } else {
     detail = before.calls == 0 ? kMockUnknownKey : "nothing_to_refund";
   }
