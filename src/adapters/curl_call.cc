@@ -17,6 +17,16 @@ bool curl_ready() {
   return ready;
 }
 
+bool append(CurlList& list, const std::string& text) {
+  curl_slist* longer = curl_slist_append(list.get(), text.c_str());
+  if (longer == nullptr) {
+    return false;
+  }
+  static_cast<void>(list.release());
+  list.reset(longer);
+  return true;
+}
+
 CurlCall::CurlCall(const char* protocols, const std::string& url, const Limits& limits)
     : handle_(curl_ready() ? curl_easy_init() : nullptr) {
   set(CURLOPT_ERRORBUFFER, error_.data());

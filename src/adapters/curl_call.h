@@ -19,6 +19,14 @@ namespace payonce::adapters {
 // Makes the library ready, once, before the first handle; false when it cannot be used.
 [[nodiscard]] bool curl_ready();
 
+struct FreeCurlList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using CurlList = std::unique_ptr<curl_slist, FreeCurlList>;
+
+// Adds a copy of the text; false, with the list as it was, when memory is exhausted.
+[[nodiscard]] bool append(CurlList& list, const std::string& text);
+
 class CurlCall {
  public:
   struct Limits {
@@ -41,17 +49,14 @@ class CurlCall {
   // A list option; `items` are copied.
   template <class Items>
   void set_list(CURLoption option, const Items& items) {
-    curl_slist* list = nullptr;
+    CurlList& list = lists_.emplace_back();
     for (const std::string& item : items) {
-      curl_slist* longer = curl_slist_append(list, item.c_str());
-      if (longer == nullptr) {
+      if (!append(list, item)) {
         failed_ = CURLE_OUT_OF_MEMORY;
         break;
       }
-      list = longer;
     }
-    lists_.emplace_back(list);
-    set(option, list);
+    set(option, list.get());
   }
 
   [[nodiscard]] CURLcode perform();
@@ -64,12 +69,11 @@ class CurlCall {
  private:
   struct Free {
     void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
 
   // curl writes into it until the handle is gone: stands first, so that it goes last.
   std::array<char, CURL_ERROR_SIZE> error_{};
-  std::vector<std::unique_ptr<curl_slist, Free>> lists_;
+  std::vector<CurlList> lists_;
   std::unique_ptr<CURL, Free> handle_;
   CURLcode failed_ = CURLE_OK;
 };

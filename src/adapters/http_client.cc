@@ -7,6 +7,8 @@
 #include <fstream>
 #include <utility>
 
+#include "adapters/curl_call.h"
+
 namespace payonce::adapters {
 namespace {
 
@@ -14,27 +16,6 @@ namespace {
 // a request seldom meets a connection that is just being closed.
 constexpr long kIdleMaxS = 20;
 constexpr int kPollMs = 1'000;  // stop() ends it early
-
-// Once, before the first handle; the threads that come at the same time wait.
-bool curl_ready() {
-  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  return ready;
-}
-
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using List = std::unique_ptr<curl_slist, FreeList>;
-
-bool append(List& list, const std::string& text) {
-  curl_slist* longer = curl_slist_append(list.get(), text.c_str());
-  if (longer == nullptr) {
-    return false;
-  }
-  (void)list.release();
-  list.reset(longer);
-  return true;
-}
 
 struct Progress {
   bool sent = false;  // whether a request may have left
@@ -78,7 +59,7 @@ struct HttpClient::Line {
   }
   void prepare(const Options& options);
   // False when some option does not take; nothing has been sent then.
-  [[nodiscard]] bool prepare(const Options& options, const Request& request, List& headers);
+  [[nodiscard]] bool prepare(const Options& options, const Request& request, CurlList& headers);
 
   CURLM* multi;
   CURL* easy;
@@ -109,7 +90,7 @@ void HttpClient::Line::prepare(const Options& options) {
   set(CURLOPT_PREREQDATA, static_cast<void*>(&progress));
 }
 
-bool HttpClient::Line::prepare(const Options& options, const Request& request, List& headers) {
+bool HttpClient::Line::prepare(const Options& options, const Request& request, CurlList& headers) {
   if (multi == nullptr || easy == nullptr) {
     return false;
   }
@@ -190,7 +171,7 @@ HttpClient::Answer HttpClient::call(const Request& request) {
     answer.error = "stopping";
     return answer;
   }
-  List headers;
+  CurlList headers;
   CURLcode code = CURLE_FAILED_INIT;
   if (line->prepare(options_, request, headers) &&
       curl_multi_add_handle(line->multi, line->easy) == CURLM_OK) {

@@ -234,7 +234,6 @@ core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
                                .detail = describe(answer, json)};
   const auto* row = find_row<UndoReply>(kUndoRows, answer.status);
   const Word* word = find_word(json.status);
-
   if (answer.status == 409 && nothing_left(json)) {
     result.reply = UndoReply::kDone;
   } else if (row != nullptr && row->reply) {

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex.h"
+
 namespace payonce::adapters {
 namespace {
 
@@ -29,17 +31,11 @@ std::string_view notification_type(core::PaymentStatus status) {
 }
 
 std::string notification_id(const core::SendNotification& message) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   const std::string text =
       message.payment_id + "/" + std::string(notification_type(message.status));
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
   SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  std::string id = "msg_";
-  for (std::size_t i = 0; i < kIdBytes; ++i) {
-    id += kDigits[digest[i] >> 4U];
-    id += kDigits[digest[i] & 0x0FU];
-  }
-  return id;
+  return "msg_" + to_hex({reinterpret_cast<const char*>(digest.data()), kIdBytes});
 }
 
 core::RecordNotification answer_to(const core::SendNotification& message, core::NotifyReply reply,

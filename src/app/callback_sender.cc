@@ -1,9 +1,12 @@
 #include "app/callback_sender.h"
 
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "adapters/answer_json.h"
+#include "app/clock.h"
+#include "base/hex.h"
 
 namespace payonce::app {
 namespace {
@@ -11,15 +14,7 @@ namespace {
 constexpr std::uint32_t kAttemptsMax = 10;
 
 // The same for each callback about one charge; webhook ids have no '.', which keys may have.
-std::string webhook_id(std::string_view payment_id) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string id = "cb_";
-  for (const char c : payment_id) {
-    const auto byte = static_cast<unsigned char>(c);
-    id.append(1, kHex[byte >> 4]).append(1, kHex[byte & 15U]);
-  }
-  return id;
-}
+std::string webhook_id(std::string_view payment_id) { return "cb_" + to_hex(payment_id); }
 
 }  // namespace
 
@@ -33,12 +28,8 @@ CallbackSender::CallbackSender(std::unique_ptr<adapters::HttpClient> caller,
 CallbackSender::~CallbackSender() { stop(); }
 
 void CallbackSender::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
   caller_->stop();
-  changed_.notify_all();
+  due_.stop();
   if (thread_.joinable()) {
     thread_.join();
   }
@@ -50,48 +41,29 @@ void CallbackSender::send(const core::RecordCallback& callback) {
                   .body = adapters::json_object({{"payment_id", callback.payment_id},
                                                  {"gateway_reference", callback.reference},
                                                  {"outcome", name(callback.outcome)}})};
-  {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= kWaitingMax) {
-      std::fprintf(stderr, "payonce: a callback is dropped, too many wait\n");
-      return;
-    }
-    waiting_.emplace(std::chrono::steady_clock::now(), std::move(message));
+  if (waiting_.fetch_add(1) >= kWaitingMax) {
+    waiting_.fetch_sub(1);
+    std::fprintf(stderr, "payonce: a callback is dropped, too many wait\n");
+    return;
   }
-  changed_.notify_all();
+  due_.push(Due::Clock::now(), std::move(message));
 }
 
 void CallbackSender::run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    if (waiting_.empty()) {
-      changed_.wait(lock);
-      continue;
+  while (std::optional<Message> message = due_.pop()) {
+    if (deliver(*message)) {
+      taken_(message->payment_id);
+    } else if (++message->attempts < kAttemptsMax) {
+      const auto pause = std::chrono::seconds(1) * (1U << (message->attempts - 1));
+      due_.push(Due::Clock::now() + pause, *std::move(message));
+      continue;  // it goes on waiting
     }
-    const SteadyTime next = waiting_.begin()->first;
-    if (std::chrono::steady_clock::now() < next) {
-      changed_.wait_until(lock, next);
-      continue;
-    }
-    Message message = std::move(waiting_.begin()->second);
-    waiting_.erase(waiting_.begin());
-    lock.unlock();
-    const bool taken = deliver(message);
-    if (taken) {
-      taken_(message.payment_id);
-    }
-    lock.lock();
-    if (!taken && ++message.attempts < kAttemptsMax) {
-      const auto pause = std::chrono::seconds(1) * (1U << (message.attempts - 1));
-      waiting_.emplace(std::chrono::steady_clock::now() + pause, std::move(message));
-    }
+    waiting_.fetch_sub(1);
   }
 }
 
 bool CallbackSender::deliver(const Message& message) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+  const std::int64_t now = unix_seconds();
   std::vector<std::string> headers{"webhook-id: " + message.id,
                                    "webhook-timestamp: " + std::to_string(now)};
   if (!secrets_.empty()) {

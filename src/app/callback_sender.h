@@ -4,17 +4,15 @@
 // most kWaitingMax callbacks wait; further ones are dropped, as a gateway in trouble would do.
 #pragma once
 
-#include <chrono>
-#include <condition_variable>
+#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "adapters/due_queue.h"
 #include "adapters/http_client.h"
 #include "core/commands.h"
 #include "webhook/standard_webhooks.h"
@@ -38,7 +36,6 @@ class CallbackSender {
   void stop();
 
  private:
-  using SteadyTime = std::chrono::steady_clock::time_point;
   struct Message {
     std::string payment_id;
     std::string id;
@@ -46,16 +43,16 @@ class CallbackSender {
     std::uint32_t attempts = 0;
   };
 
+  using Due = adapters::DueQueue<Message>;
+
   void run();
   [[nodiscard]] bool deliver(const Message& message);
 
   std::unique_ptr<adapters::HttpClient> caller_;
   std::vector<webhook::Secret> secrets_;
   Taken taken_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::multimap<SteadyTime, Message> waiting_;  // guarded by mutex_
-  bool stopping_ = false;                       // guarded by mutex_
+  Due due_;
+  std::atomic<std::size_t> waiting_{0};  // in due_, or being delivered
   std::thread thread_;
 };
 

@@ -13,6 +13,8 @@ std::int64_t micros_of() {
 
 }  // namespace
 
+std::int64_t unix_seconds() { return micros_of<std::chrono::system_clock>() / 1'000'000; }
+
 LogClock::LogClock(Timestamp newest_entry)
     : LogClock(newest_entry, micros_of<std::chrono::system_clock>,
                micros_of<std::chrono::steady_clock>) {}

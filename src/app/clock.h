@@ -9,6 +9,9 @@
 
 namespace payonce::app {
 
+// The wall clock in Unix seconds, as signatures of webhooks want it.
+[[nodiscard]] std::int64_t unix_seconds();
+
 class SystemClock final : public engine::Clock {
  public:
   [[nodiscard]] Timestamp now() override {

@@ -1,9 +1,9 @@
 #include "app/outside.h"
 
-#include <chrono>
 #include <utility>
 #include <variant>
 
+#include "app/clock.h"
 #include "base/assert.h"
 
 namespace payonce::app {
@@ -34,11 +34,6 @@ core::Command call(Gateway& gateway, const core::Effect& task) {
             return core::TimerFired{};
           }},
       task);
-}
-
-std::int64_t unix_seconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 }  // namespace

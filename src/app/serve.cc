@@ -75,9 +75,7 @@ Result<http::Settings> to_settings(const config::Options& options) {
     settings.callback_secrets.push_back(std::move(*secret));
   }
   settings.callback_tolerance = duration_cast<seconds>(options.gateway.callback_tolerance);
-  settings.unix_seconds = [] {
-    return duration_cast<seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  };
+  settings.unix_seconds = unix_seconds;
   settings.idempotency_retention = Duration::ms(options.idempotency.retention.count());
   settings.idempotency_required = options.idempotency.required;
   settings.metadata_bytes_max = options.limits.metadata_bytes_max;

@@ -233,7 +233,6 @@ Machine::Verdict Machine::decide(const RecordRefundReply& command, const Context
   RefundParties parties{.refund = find_refund(command.refund_id)};
   if (parties.refund != nullptr) {
     verdict.payment = parties.refund->payment_id;
-    parties.payment = find_payment(verdict.payment);
     parties.payer = rows_->accounts.find(parties.refund->user_id);
   }
   verdict.kind = decide_refund_reply(command, parties, context, decision_);
@@ -301,21 +300,22 @@ void Machine::append(NewEvent&& event, Timestamp now, Produced& out) {
 }
 
 Seq Machine::previous_of(const NewEvent& event) {
-  if (event.kind == StreamKind::kAccount) {
-    const Account* account = rows_->accounts.find(event.stream);
-    return account == nullptr ? 0 : account->stream_last;
-  }
-  if (event.kind == StreamKind::kPayment) {
-    const Payment* payment = rows_->payments.find(event.stream);
-    return payment == nullptr ? 0 : payment->stream_last;
-  }
-  if (event.kind == StreamKind::kFraud) {
-    const FraudCheck* check = rows_->frauds.find(event.stream);
-    return check == nullptr ? 0 : check->stream_last;
-  }
-  if (event.kind == StreamKind::kRefund) {
-    const Refund* refund = rows_->refunds.find(event.stream);
-    return refund == nullptr ? 0 : refund->stream_last;
+  const auto last_of = [&](auto& rows) -> Seq {
+    const auto* row = rows.find(event.stream);
+    return row == nullptr ? 0 : row->stream_last;
+  };
+  switch (event.kind) {
+    case StreamKind::kAccount:
+      return last_of(rows_->accounts);
+    case StreamKind::kPayment:
+      return last_of(rows_->payments);
+    case StreamKind::kFraud:
+      return last_of(rows_->frauds);
+    case StreamKind::kRefund:
+      return last_of(rows_->refunds);
+    case StreamKind::kLog:
+    case StreamKind::kIdempotency:
+      break;
   }
   return 0;
 }

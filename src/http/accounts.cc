@@ -11,10 +11,6 @@ namespace {
 
 constexpr std::size_t kReferenceMax = 255;
 
-Problem simple_problem(Code code, std::string detail) {
-  return Problem{.code = code, .detail = std::move(detail), .errors = {}, .payment_id = {}};
-}
-
 class AccountRenderer final : public core::Renderer {
  public:
   explicit AccountRenderer(std::string_view path) : path_(path) {}

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <semaphore>
@@ -115,7 +116,7 @@ class Api {
   struct Prepared;
   enum class Body : std::uint8_t { kRequired, kOptional };  // optional: none counts as {}
   [[nodiscard]] std::expected<Prepared, Reply> prepare(const Call& call, std::string_view route,
-                                                       Body body = Body::kRequired) const;
+                                                       Body need = Body::kRequired) const;
   [[nodiscard]] std::expected<std::string, Reply> read_key(const Call& call) const;
   [[nodiscard]] Reply run(Backend& backend, const Call& call, core::Command command,
                           const Prepared& prepared, core::Renderer& renderer);
@@ -124,6 +125,25 @@ class Api {
   // The wait that the call prefers and that can be granted, with its place in `slot`.
   [[nodiscard]] std::optional<std::chrono::seconds> take_wait(const Call& call,
                                                               std::optional<WaitSlot>& slot);
+  // The payment that the path names; 503 rather than 404 once the storage has failed.
+  [[nodiscard]] static std::expected<core::Payment, Reply> named_payment(Backend& backend,
+                                                                         const Call& call);
+  // `found`, or why there is none.
+  template <class Row>
+  [[nodiscard]] static std::expected<Row, Reply> found_or_problem(Backend& backend,
+                                                                  const Call& call,
+                                                                  std::optional<Row> found,
+                                                                  const char* kind) {
+    if (found) {
+      return *std::move(found);
+    }
+    if (backend.engine.failed()) {
+      return std::unexpected(refusal_reply(engine::Verdict::kIndeterminate, call.path));
+    }
+    return std::unexpected(
+        problem_reply(Code::kNotFound, std::string("there is no such ") + kind, call.path));
+  }
+
   // Payments: answers that come at the workflow's end.
   [[nodiscard]] std::optional<core::Payment> wait_for_end(Backend& backend, const std::string& id,
                                                           std::chrono::milliseconds at_most);

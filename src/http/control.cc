@@ -19,9 +19,10 @@ using std::chrono::seconds;
 
 constexpr std::size_t kReasonMax = 1000;
 
-Problem problem_of(Code code, std::string detail, std::string payment_id = {}) {
-  return {
-      .code = code, .detail = std::move(detail), .errors = {}, .payment_id = std::move(payment_id)};
+Problem problem_of(Code code, std::string detail, const std::string& payment_id) {
+  Problem problem = simple_problem(code, std::move(detail));
+  problem.payment_id = payment_id;
+  return problem;
 }
 
 // What the outcomes of these routes say when they are no success.
@@ -29,7 +30,7 @@ Problem refusal_of(const core::Outcome& outcome) {
   const std::string id = outcome.payment == nullptr ? std::string() : outcome.payment->id;
   switch (outcome.kind) {
     case core::OutcomeKind::kPaymentNotFound:
-      return problem_of(Code::kNotFound, "there is no such payment");
+      return simple_problem(Code::kNotFound, "there is no such payment");
     case core::OutcomeKind::kPaymentClosed:
       return problem_of(Code::kPaymentClosed,
                         "the payment has ended, or is being undone for another reason", id);
@@ -44,9 +45,9 @@ Problem refusal_of(const core::Outcome& outcome) {
     case core::OutcomeKind::kInvalidAmount:
       return problem_of(Code::kInvalidAmount, std::string(describe(outcome.amount_error)), id);
     case core::OutcomeKind::kTaskNotFound:
-      return problem_of(Code::kNotFound, "there is no such task");
+      return simple_problem(Code::kNotFound, "there is no such task");
     case core::OutcomeKind::kTaskNotExhausted:
-      return problem_of(Code::kTaskNotExhausted, "the task is not one that has been given up");
+      return simple_problem(Code::kTaskNotExhausted, "the task is not one that has been given up");
     default:
       return {};
   }
@@ -194,11 +195,11 @@ Reply Api::gateway_callback(Backend& backend, const Call& call) {
       return problem_reply(Code::kInvalidSignature, std::string(webhook::name(verdict)), call.path);
     }
   }
-  auto body = parse_json(call.body);
   if (!is_json(call.content_type)) {
     return problem_reply(Code::kUnsupportedMediaType, "Content-Type must be application/json",
                          call.path);
   }
+  auto body = parse_json(call.body);
   if (!body) {
     return problem_reply(Code::kMalformedJson, body.error().message, call.path);
   }
@@ -213,7 +214,8 @@ Reply Api::gateway_callback(Backend& backend, const Call& call) {
     return problem_reply(*problem, call.path);
   }
   if (outcome != "confirmed" && outcome != "declined") {
-    Problem problem = problem_of(Code::kInvalidOutcome, "outcome must be confirmed or declined");
+    Problem problem =
+        simple_problem(Code::kInvalidOutcome, "outcome must be confirmed or declined");
     problem.errors.push_back({.detail = problem.detail, .pointer = "#/outcome"});
     return problem_reply(problem, call.path);
   }

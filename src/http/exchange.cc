@@ -21,8 +21,7 @@ Reply problem_reply(const Problem& problem, std::string_view path) {
 }
 
 Reply problem_reply(Code code, std::string detail, std::string_view path) {
-  return problem_reply(
-      Problem{.code = code, .detail = std::move(detail), .errors = {}, .payment_id = {}}, path);
+  return problem_reply(simple_problem(code, std::move(detail)), path);
 }
 
 }  // namespace payonce::http

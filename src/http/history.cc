@@ -1,6 +1,5 @@
 #include "http/history.h"
 
-#include "base/ids.h"
 #include "core/index_keys.h"
 #include "http/listing.h"
 #include "log/history.h"
@@ -36,12 +35,8 @@ Reply history_page(Backend& backend, const Call& call, core::Seq last) {
 }
 
 Reply Api::list_events(Backend& backend, const Call& call) {
-  const auto payment =
-      valid_id(call.id) ? backend.engine.find_payment(std::string(call.id)) : std::nullopt;
-  if (!payment) {
-    return problem_reply(Code::kNotFound, "there is no such payment", call.path);
-  }
-  return history_page(backend, call, payment->stream_last);
+  const auto payment = named_payment(backend, call);
+  return payment ? history_page(backend, call, payment->stream_last) : payment.error();
 }
 
 }  // namespace payonce::http

@@ -31,10 +31,12 @@ class OriginalRenderer final : public core::Renderer {
         out.body = R"({"message":"Fraud check signal sent"})";
         return;
       case core::OutcomeKind::kFraudNotFound:
-        set_problem(out, plain(Code::kNotFound, "there is no fraud check of this order"), path_);
+        set_problem(out, simple_problem(Code::kNotFound, "there is no fraud check of this order"),
+                    path_);
         return;
       case core::OutcomeKind::kFraudClosed:
-        set_problem(out, plain(Code::kWorkflowClosed, "the fraud check has ended otherwise"),
+        set_problem(out,
+                    simple_problem(Code::kWorkflowClosed, "the fraud check has ended otherwise"),
                     path_);
         return;
       default:
@@ -43,9 +45,6 @@ class OriginalRenderer final : public core::Renderer {
   }
 
  private:
-  static Problem plain(Code code, std::string detail) {
-    return {.code = code, .detail = std::move(detail), .errors = {}, .payment_id = {}};
-  }
   // One workflow runs once, so the number of its first event names its run.
   static void render_ids(const core::Payment& payment, core::Answer& out) {
     JsonWriter json;
@@ -95,13 +94,9 @@ Reply Api::original_payment(Backend& backend, const Call& call) {
 }
 
 Reply Api::original_status(Backend& backend, const Call& call) {
-  const auto payment =
-      valid_id(call.id) ? backend.engine.find_payment(std::string(call.id)) : std::nullopt;
-  if (!payment && backend.engine.failed()) {
-    return refusal_reply(engine::Verdict::kIndeterminate, call.path);
-  }
+  const auto payment = named_payment(backend, call);
   if (!payment) {
-    return problem_reply(Code::kNotFound, "there is no such payment", call.path);
+    return payment.error();
   }
   JsonWriter json;
   json.begin_object();

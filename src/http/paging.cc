@@ -4,6 +4,8 @@
 #include <charconv>
 #include <limits>
 
+#include "base/hex.h"
+
 namespace payonce::http {
 namespace {
 
@@ -29,15 +31,7 @@ std::optional<std::string> decode_hex(std::string_view text) {
 
 }  // namespace
 
-std::string encode_cursor(std::string_view position) {
-  std::string text;
-  for (const char c : position) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kHex[byte >> 4];
-    text += kHex[byte & 0xfU];
-  }
-  return text;
-}
+std::string encode_cursor(std::string_view position) { return to_hex(position); }
 
 Query::Query(const Call& call, std::initializer_list<std::string_view> known) : call_(&call) {
   for (const auto& [name, value] : call.query) {

@@ -247,17 +247,21 @@ Reply Api::create_payment(Backend& backend, const Call& call) {
   return reply;
 }
 
+std::expected<core::Payment, Reply> Api::named_payment(Backend& backend, const Call& call) {
+  auto payment =
+      valid_id(call.id) ? backend.engine.find_payment(std::string(call.id)) : std::nullopt;
+  return found_or_problem(backend, call, std::move(payment), "payment");
+}
+
 Reply Api::get_payment(Backend& backend, const Call& call) {
   std::optional<WaitSlot> slot;
   const std::optional<seconds> wait = take_wait(call, slot);
-  const auto payment = valid_id(call.id)
-                           ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
-                           : std::nullopt;
-  if (!payment && backend.engine.failed()) {
-    return refusal_reply(engine::Verdict::kIndeterminate, call.path);
-  }
+  auto waited = valid_id(call.id)
+                    ? wait_for_end(backend, std::string(call.id), wait.value_or(seconds(0)))
+                    : std::nullopt;
+  const auto payment = found_or_problem(backend, call, std::move(waited), "payment");
   if (!payment) {
-    return problem_reply(Code::kNotFound, "there is no such payment", call.path);
+    return payment.error();
   }
   Reply reply = json_reply(200, render_row(*payment));
   reply.wait_applied = wait;

@@ -1,6 +1,7 @@
 #include "http/problem.h"
 
 #include <array>
+#include <utility>
 
 #include "base/assert.h"
 #include "http/json_writer.h"
@@ -74,6 +75,10 @@ constexpr bool in_order() {
 static_assert(in_order());
 
 }  // namespace
+
+Problem simple_problem(Code code, std::string detail) {
+  return Problem{.code = code, .detail = std::move(detail), .errors = {}, .payment_id = {}};
+}
 
 std::string uri_text(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";

@@ -81,6 +81,9 @@ struct Problem {
   int status = 0;          // instead of the code's own, when not 0
 };
 
+// A problem with nothing but its words.
+[[nodiscard]] Problem simple_problem(Code code, std::string detail);
+
 // `text` with everything percent-encoded that may not stand in a URI (RFC 3986).
 [[nodiscard]] std::string uri_text(std::string_view text);
 

@@ -212,12 +212,10 @@ Reply Api::list_workflows(Backend& backend, const Call& call) {
 }
 
 Reply Api::get_workflow(Backend& backend, const Call& call) {
-  const auto workflow = find_workflow(backend, call.id);
-  if (!workflow && backend.engine.failed()) {
-    return refusal_reply(engine::Verdict::kIndeterminate, call.path);
-  }
+  const auto workflow =
+      found_or_problem(backend, call, find_workflow(backend, call.id), "workflow");
   if (!workflow) {
-    return problem_reply(Code::kNotFound, "there is no such workflow", call.path);
+    return workflow.error();
   }
   std::vector<Summary> children;
   if (const auto* payment = std::get_if<core::Payment>(&*workflow)) {
@@ -247,19 +245,19 @@ Reply Api::get_workflow(Backend& backend, const Call& call) {
 }
 
 Reply Api::list_workflow_events(Backend& backend, const Call& call) {
-  const auto workflow = find_workflow(backend, call.id);
+  const auto workflow =
+      found_or_problem(backend, call, find_workflow(backend, call.id), "workflow");
   if (!workflow) {
-    return problem_reply(Code::kNotFound, "there is no such workflow", call.path);
+    return workflow.error();
   }
   const core::Seq last = std::visit([](const auto& row) { return row.stream_last; }, *workflow);
   return history_page(backend, call, last);
 }
 
 Reply Api::explain_payment(Backend& backend, const Call& call) {
-  const auto payment =
-      valid_id(call.id) ? backend.engine.find_payment(std::string(call.id)) : std::nullopt;
+  const auto payment = named_payment(backend, call);
   if (!payment) {
-    return problem_reply(Code::kNotFound, "there is no such payment", call.path);
+    return payment.error();
   }
   std::optional<core::FraudCheck> check;
   if (payment->fraud == core::FraudResult::kRunning) {

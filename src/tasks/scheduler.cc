@@ -100,16 +100,16 @@ void Scheduler::release(core::Effect effect) {
   Queue& queue = **found;
   pending_.fetch_add(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
   const Timestamp due = due_of(effect);
-  if (due <= clock_->now() && !queue.backlogged.load() &&
+  const Timestamp now = clock_->now();
+  if (due <= now && !queue.backlogged.load() &&
       queue.ready_count.load() < queue.options.ready_max) {
-    make_ready(queue, std::move(effect));
+    make_ready(queue, now, std::move(effect));
   } else {
     hold_back(queue, due, std::move(effect));
   }
 }
 
-void Scheduler::make_ready(Queue& queue, core::Effect task) {
-  const Timestamp now = clock_->now();
+void Scheduler::make_ready(Queue& queue, Timestamp now, core::Effect task) {
   if (queue.ready_count.fetch_add(1) == 0) {
     queue.last_since_us.store(now.us);
   }
@@ -186,8 +186,12 @@ void Scheduler::pass_turn(Queue& queue, const std::string& charge) {
     waiting = std::move(place->second);
     queue.busy.erase(place);
   }
+  if (waiting.empty()) {
+    return;
+  }
+  const Timestamp now = clock_->now();
   for (core::Effect& task : waiting) {
-    make_ready(queue, std::move(task));
+    make_ready(queue, now, std::move(task));
     queue.behind.fetch_sub(1);
   }
 }
@@ -211,7 +215,7 @@ std::chrono::microseconds Scheduler::promote(Timestamp now) {
       std::ranges::pop_heap(queue->held, LaterFirst{});
       core::Effect task = std::move(queue->held.back().task);
       queue->held.pop_back();
-      make_ready(*queue, std::move(task));
+      make_ready(*queue, now, std::move(task));
     }
     // When the next one is due but finds no room, a worker pokes us as soon as there is some.
     const bool full = !queue->held.empty() && queue->held.front().due <= now;

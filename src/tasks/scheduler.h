@@ -128,7 +128,7 @@ class Scheduler final : public engine::TaskSink {
     std::vector<std::thread> workers;
   };
 
-  void make_ready(Queue& queue, core::Effect task);
+  void make_ready(Queue& queue, Timestamp now, core::Effect task);
   void hold_back(Queue& queue, Timestamp due, core::Effect task);
   void work(Queue& queue);
   void run(Queue& queue, const core::Effect& task);

@@ -55,6 +55,15 @@ void start_fraud_check(const CreatePayment& command, const std::string& id, Deci
 
 }  // namespace
 
+void push(const Payment& payment, Event event, Decision& out) {
+  out.push_back({StreamKind::kPayment, payment.id, std::move(event)});
+}
+
+void succeed(const Payment& payment, Decision& out) {
+  push(payment, HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount}, out);
+  push(payment, PaymentSucceeded{}, out);
+}
+
 OutcomeKind decide_create_payment(const CreatePayment& command, const std::string& id,
                                   const PaymentParties& parties, const Context& context,
                                   Decision& out) {
@@ -90,12 +99,10 @@ void decide_fraud_ended(const Payment& payment, FraudResult result, const std::s
   if (payment.fraud != FraudResult::kRunning) {
     return;  // abandoned: its payment has gone on without it
   }
-  out.push_back({StreamKind::kPayment, payment.id, FraudCheckEnded{.result = result}});
+  push(payment, FraudCheckEnded{.result = result}, out);
   if (result == FraudResult::kApproved) {
     if (payment.gateway == GatewayState::kConfirmed) {
-      out.push_back({StreamKind::kPayment, payment.id,
-                     HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount}});
-      out.push_back({StreamKind::kPayment, payment.id, PaymentSucceeded{}});
+      succeed(payment, out);
     }
     return;
   }

@@ -59,6 +59,13 @@ void decide_fraud_ended(const Payment& payment, FraudResult result, const std::s
 
 // ---- Shared by the files of this folder.
 
+// Adds an event to the payment's own history.
+void push(const Payment& payment, Event event, Decision& out);
+
+// Posts the hold and ends the payment: the gateway has confirmed, and the fraud check does not
+// object.
+void succeed(const Payment& payment, Decision& out);
+
 // True when money may be taken back and forth no more: everything is decided or being undone.
 [[nodiscard]] bool decided(const Payment& payment);
 

@@ -6,10 +6,6 @@
 namespace payonce::core {
 namespace {
 
-void push(const Payment& payment, Event event, Decision& out) {
-  out.push_back({StreamKind::kPayment, payment.id, std::move(event)});
-}
-
 // The attempt whose outcome is open. Only for payments that wait for one.
 std::uint32_t open_attempt(const Payment& payment) {
   const auto call = pending_gateway_call(payment);
@@ -21,9 +17,7 @@ void confirm(const Payment& payment, const std::string& reference, Decision& out
   const bool cleared =
       payment.fraud == FraudResult::kNone || payment.fraud == FraudResult::kApproved;
   if (cleared) {
-    push(payment, HoldPosted{.step = std::string(kHoldStep), .amount = payment.content.amount},
-         out);
-    push(payment, PaymentSucceeded{}, out);
+    succeed(payment, out);
   }
 }
 
@@ -53,7 +47,7 @@ void give_up(const Payment& payment, const std::string& error, std::string messa
   }
 }
 
-// `attempt` certainly took nothing.
+// The call took nothing.
 void retry_or_give_up(const Payment& payment, const std::string& error, const Context& context,
                       Decision& out) {
   const RetryPolicy& policy = payment.rules.gateway_retry;
@@ -83,6 +77,16 @@ bool money_came_late(const Payment& payment) {
          payment.gateway != GatewayState::kNone;
 }
 
+// An answer that the state does not wait for. That money was taken is never without effect.
+OutcomeKind unawaited(const Payment& payment, bool confirmed, const std::string& reference,
+                      Decision& out) {
+  if (!confirmed || !money_came_late(payment)) {
+    return OutcomeKind::kResultStale;
+  }
+  refund_late_success(payment, reference, out);
+  return OutcomeKind::kResultApplied;
+}
+
 }  // namespace
 
 OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Payment* payment,
@@ -92,11 +96,7 @@ OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Paymen
   }
   const auto awaited = pending_gateway_call(*payment);
   if (!awaited || awaited->attempt != command.attempt) {
-    if (command.reply == GatewayReply::kConfirmed && money_came_late(*payment)) {
-      refund_late_success(*payment, command.detail, out);
-      return OutcomeKind::kResultApplied;
-    }
-    return OutcomeKind::kResultStale;
+    return unawaited(*payment, command.reply == GatewayReply::kConfirmed, command.detail, out);
   }
   switch (command.reply) {
     case GatewayReply::kConfirmed:
@@ -132,11 +132,7 @@ OutcomeKind decide_inquiry_reply(const RecordInquiryReply& command, const Paymen
   }
   const auto awaited = pending_inquiry(*payment);
   if (!awaited || awaited->attempt != command.inquiry) {
-    if (command.reply == InquiryReply::kConfirmed && money_came_late(*payment)) {
-      refund_late_success(*payment, command.detail, out);
-      return OutcomeKind::kResultApplied;
-    }
-    return OutcomeKind::kResultStale;
+    return unawaited(*payment, command.reply == InquiryReply::kConfirmed, command.detail, out);
   }
   switch (command.reply) {
     case InquiryReply::kConfirmed:

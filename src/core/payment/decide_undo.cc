@@ -6,10 +6,6 @@
 namespace payonce::core {
 namespace {
 
-void push(const Payment& payment, Event event, Decision& out) {
-  out.push_back({StreamKind::kPayment, payment.id, std::move(event)});
-}
-
 void end(const Payment& payment, FailureCode code, std::string message, Decision& out) {
   if (code == FailureCode::kCancelled) {
     push(payment, PaymentCancelled{.reason = std::move(message)}, out);

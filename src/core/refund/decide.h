@@ -17,7 +17,6 @@ inline constexpr std::string_view kRefundOverflow = "the account could not hold 
 
 struct RefundParties {
   const Refund* refund = nullptr;
-  const Payment* payment = nullptr;
   const Account* payer = nullptr;  // gets the money back
 };
 
