@@ -73,7 +73,9 @@ inline void set_mark(IndexSink& indexes, Index index, bool before, bool now, std
 
 struct StringHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept {
+  // Not noexcept, although it does not throw: that is how libstdc++ is told to keep the hash beside
+  // each key, and to compare keys only when their hashes are equal.
+  std::size_t operator()(std::string_view text) const {
     return std::hash<std::string_view>{}(text);
   }
 };
@@ -122,6 +124,9 @@ class RowTable {
 
   // The event that last changed a row that is in memory, else 0.
   [[nodiscard]] Seq changed_at(std::string_view key) const {
+    if (newest_ != nullptr && newest_->first == key) {
+      return newest_->second.changed;
+    }
     const auto found = slots_.find(key);
     return found == slots_.end() ? 0 : found->second.changed;
   }
@@ -131,14 +136,15 @@ class RowTable {
   std::size_t trim(Seq applied, std::size_t steps) {
     const std::size_t looked = std::min(steps, order_.size());
     for (std::size_t i = 0; i < looked; ++i) {
-      const std::string* key = order_.front();
+      const Entry* entry = order_.front();
       order_.pop_front();
-      const auto found = slots_.find(*key);
-      PAYONCE_ASSERT(found != slots_.end());
-      if (found->second.changed <= applied) {
+      if (entry->second.changed <= applied) {
+        newest_ = nullptr;
+        const auto found = slots_.find(entry->first);
+        PAYONCE_ASSERT(found != slots_.end());
         slots_.erase(found);
       } else {
-        order_.push_back(key);
+        order_.push_back(entry);
       }
     }
     return looked;
@@ -149,15 +155,15 @@ class RowTable {
   // Calls f(key, row) for every row that some event changed.
   template <class F>
   void for_each_changed(F&& f) const {
-    for (const std::string* key : order_) {
-      const auto found = slots_.find(*key);
-      if (found->second.changed != 0) {
-        f(*key, found->second.row);
+    for (const Entry* entry : order_) {
+      if (entry->second.changed != 0) {
+        f(entry->first, entry->second.row);
       }
     }
   }
 
   void clear() {
+    newest_ = nullptr;
     order_.clear();
     slots_.clear();
   }
@@ -168,9 +174,16 @@ class RowTable {
     Seq changed = 0;
   };
 
+  using Slots = std::unordered_map<std::string, Slot, StringHash, std::equal_to<>>;
+  using Entry = typename Slots::value_type;  // stays where it is until it is erased
+
   Slot* slot_of(std::string_view key) {
+    if (newest_ != nullptr && newest_->first == key) {
+      return &newest_->second;
+    }
     const auto found = slots_.find(key);
     if (found != slots_.end()) {
+      newest_ = &*found;
       return &found->second;
     }
     Row loaded;
@@ -185,14 +198,16 @@ class RowTable {
   Slot& emplace(std::string_view key) {
     const auto [place, added] = slots_.try_emplace(std::string(key));
     if (added) {
-      order_.push_back(&place->first);
+      order_.push_back(&*place);
     }
+    newest_ = &*place;
     return place->second;
   }
 
   RowSource* source_;
-  std::unordered_map<std::string, Slot, StringHash, std::equal_to<>> slots_;
-  std::deque<const std::string*> order_;  // each key of slots_ once
+  Slots slots_;
+  std::deque<const Entry*> order_;  // each entry of slots_ once
+  Entry* newest_ = nullptr;         // the one that was last found: often asked for again
 };
 
 struct Rows {

@@ -11,7 +11,7 @@
 namespace payonce::log {
 namespace {
 
-// Readers at the same time: connection threads, the checkpointer, the engine.
+// Readers at the same time: the readers of lists, the checkpointer, the engine.
 constexpr unsigned kReadersMax = 5000;
 
 Errc class_of(int code) {

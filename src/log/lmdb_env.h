@@ -85,6 +85,16 @@ class LmdbCursor {
   [[nodiscard]] int get(MDB_val& key, MDB_val& value, MDB_cursor_op op) const {
     return cursor_ == nullptr ? code_ : mdb_cursor_get(cursor_, &key, &value, op);
   }
+  // Through one cursor, keys in order find their place without a search from the root.
+  [[nodiscard]] int put(MDB_val& key, MDB_val& value) const {
+    return cursor_ == nullptr ? code_ : mdb_cursor_put(cursor_, &key, &value, 0);
+  }
+  // MDB_NOTFOUND when there is no such key.
+  [[nodiscard]] int erase(MDB_val& key) const {
+    MDB_val value{};
+    const int code = get(key, value, MDB_SET);
+    return code == 0 ? mdb_cursor_del(cursor_, 0) : code;
+  }
 
  private:
   MDB_cursor* cursor_ = nullptr;

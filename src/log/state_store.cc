@@ -1,5 +1,6 @@
 #include "log/state_store.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "core/index_keys.h"
@@ -358,11 +359,11 @@ bool StateStore::Update::load(std::string_view key, core::Refund& out) {
 }
 
 void StateStore::Update::put(core::Index index, std::string key, std::string_view value) {
-  index_changes_[{index, std::move(key)}] = std::string(value);
+  index_changes_[static_cast<std::size_t>(index)].push_back({std::move(key), std::string(value)});
 }
 
 void StateStore::Update::erase(core::Index index, std::string key) {
-  index_changes_[{index, std::move(key)}] = std::nullopt;
+  index_changes_[static_cast<std::size_t>(index)].push_back({std::move(key), std::nullopt});
 }
 
 Result<core::Seq> StateStore::Update::applied_seq() {
@@ -398,6 +399,7 @@ Result<void> StateStore::Update::commit(const core::Rows& rows, core::Seq applie
 template <class Row>
 void StateStore::Update::write_rows(Table table, const core::RowTable<Row>& rows) {
   std::string bytes;
+  const LmdbCursor cursor(txn_.get(), store_->tables_[static_cast<std::size_t>(table)]);
   rows.for_each_changed([&](const std::string& key, const Row& row) {
     if (error_) {
       return;
@@ -406,22 +408,34 @@ void StateStore::Update::write_rows(Table table, const core::RowTable<Row>& rows
     encode_row(row, store_->salt_, bytes);
     MDB_val k = to_val(key);
     MDB_val value = to_val(bytes);
-    check(mdb_put(txn_.get(), store_->tables_[static_cast<std::size_t>(table)], &k, &value, 0),
-          "cannot write a row of the state");
+    check(cursor.put(k, value), "cannot write a row of the state");
   });
 }
 
 void StateStore::Update::write_indexes() {
-  for (const auto& [place, change] : index_changes_) {
-    if (error_) {
-      return;
+  for (std::size_t i = 0; i < index_changes_.size(); ++i) {
+    if (!index_changes_[i].empty()) {
+      write_index(store_->indexes_[i], index_changes_[i]);
     }
-    const MDB_dbi dbi = store_->indexes_[static_cast<std::size_t>(place.first)];
-    MDB_val key = to_val(place.second);
-    if (change) {
-      MDB_val value = to_val(*change);
-      check(mdb_put(txn_.get(), dbi, &key, &value, 0), "cannot write an index of the state");
-    } else if (const int code = mdb_del(txn_.get(), dbi, &key, nullptr); code != MDB_NOTFOUND) {
+  }
+}
+
+// In the order of their keys, which LMDB likes best; of several changes to a key the last one.
+void StateStore::Update::write_index(MDB_dbi dbi, std::vector<IndexChange>& changes) {
+  const auto key_of = [](const IndexChange& change) -> const std::string& { return change.key; };
+  if (!std::ranges::is_sorted(changes, {}, key_of)) {
+    std::ranges::stable_sort(changes, {}, key_of);
+  }
+  const LmdbCursor cursor(txn_.get(), dbi);
+  for (std::size_t i = 0; i < changes.size() && !error_; ++i) {
+    if (i + 1 < changes.size() && changes[i].key == changes[i + 1].key) {
+      continue;
+    }
+    MDB_val key = to_val(changes[i].key);
+    if (changes[i].value) {
+      MDB_val value = to_val(*changes[i].value);
+      check(cursor.put(key, value), "cannot write an index of the state");
+    } else if (const int code = cursor.erase(key); code != MDB_NOTFOUND) {
       check(code, "cannot write an index of the state");
     }
   }

@@ -9,12 +9,12 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "core/rows.h"
@@ -129,19 +129,23 @@ class StateStore::Update final : public core::RowSource, public core::IndexSink 
                                     std::size_t purge_max);
 
  private:
+  struct IndexChange {
+    std::string key;
+    std::optional<std::string> value;  // none: erased
+  };
   template <class Row>
   bool load_from(Table table, std::string_view key, Row& out);
   template <class Row>
   void write_rows(Table table, const core::RowTable<Row>& rows);
   void write_indexes();
+  void write_index(MDB_dbi dbi, std::vector<IndexChange>& changes);
   void purge_keys(Timestamp now, std::size_t purge_max);
   void check(int code, const char* doing);
 
   StateStore* store_;
   LmdbTxn txn_;
   std::optional<Error> error_;
-  // std::map: written in key order, which LMDB likes best.
-  std::map<std::pair<core::Index, std::string>, std::optional<std::string>> index_changes_;
+  std::array<std::vector<IndexChange>, 12> index_changes_;  // by core::Index, as they came
 };
 
 }  // namespace payonce::log

@@ -21,7 +21,7 @@ constexpr std::size_t kVarintMax = 10;
 
 }  // namespace
 
-void Writer::varint(std::uint64_t value) {
+void Writer::long_varint(std::uint64_t value) {
   char bytes[kVarintMax];
   out_->append(bytes, put_varint(bytes, value));
 }
@@ -51,7 +51,7 @@ void Writer::insert_length(std::size_t start) {
   out_->insert(start, bytes, size);
 }
 
-std::uint64_t Reader::varint() {
+std::uint64_t Reader::long_varint() {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     if (!ok_ || rest_.empty()) {

@@ -25,7 +25,13 @@ class Writer {
  public:
   explicit Writer(std::string& out) : out_(&out) {}
 
-  void varint(std::uint64_t value);
+  void varint(std::uint64_t value) {
+    if (value < 0x80) {  // most are
+      out_->push_back(static_cast<char>(value));
+    } else {
+      long_varint(value);
+    }
+  }
   void signed_varint(std::int64_t value);
   void fixed64(std::uint64_t value);
   void text(std::string_view value);
@@ -71,6 +77,7 @@ class Writer {
   // Puts the number of bytes behind `start` in front of them. Nested structs are small, so moving
   // them by a byte or two costs less than a second pass to size them.
   void insert_length(std::size_t start);
+  void long_varint(std::uint64_t value);
 
   std::string* out_;
 };
@@ -84,7 +91,14 @@ class Reader {
   [[nodiscard]] bool newer() const { return newer_; }
   [[nodiscard]] bool at_end() const { return rest_.empty(); }
 
-  std::uint64_t varint();
+  std::uint64_t varint() {
+    if (ok_ && !rest_.empty() && (static_cast<unsigned char>(rest_.front()) & 0x80U) == 0) {
+      const auto value = static_cast<unsigned char>(rest_.front());  // most are this short
+      rest_.remove_prefix(1);
+      return value;
+    }
+    return long_varint();
+  }
   std::int64_t signed_varint();
   std::uint64_t fixed64();
   std::string_view text();
@@ -191,6 +205,7 @@ class Reader {
   }
   // True when a field may be read: nothing is wrong and the tail is not absent.
   [[nodiscard]] bool more() const { return ok_ && !rest_.empty(); }
+  std::uint64_t long_varint();
   void read_currency(Currency& value);
   void refuse_newer() {
     newer_ = true;
