@@ -52,6 +52,11 @@ payonce_header_only(fmt "fmt/format.h" FMT_HEADER_ONLY)
 payonce_header_only(spdlog "spdlog/spdlog.h" SPDLOG_FMT_EXTERNAL)
 target_link_libraries(third_party_spdlog INTERFACE third_party::fmt Threads::Threads)
 
+# Its context switch is an archive in assembly; the headers are those of all of Boost.
+payonce_static_archive(boost_context libboost_context.a "boost/context/fiber.hpp")
+# Takes the place of the C library's allocator where it is linked; nothing includes its header.
+payonce_static_archive(jemalloc libjemalloc.a "jemalloc/jemalloc.h")
+target_link_libraries(third_party_jemalloc INTERFACE ${CMAKE_DL_LIBS} Threads::Threads)
 payonce_static_archive(lmdb liblmdb.a "lmdb.h")
 target_link_libraries(third_party_lmdb INTERFACE Threads::Threads)
 payonce_static_archive(crypto libcrypto.a "openssl/evp.h")

@@ -8,12 +8,12 @@ set -euo pipefail
 
 build_packages=(
   binutils ca-certificates ccache cmake g++ git ninja-build
-  libcli11-dev libconcurrentqueue-dev libfmt-dev liblmdb-dev libspdlog-dev libssl-dev
+  libboost-context1.74-dev libcli11-dev libconcurrentqueue-dev libfmt-dev libjemalloc-dev liblmdb-dev libspdlog-dev libssl-dev
   libtomlplusplus-dev libxxhash-dev rapidjson-dev
   # third_party/fetch.sh
   curl xz-utils
 )
-test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev openssl python3 python3-aiosmtpd)
+test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev openssl python3 python3-aiosmtpd valgrind)
 lint_packages=(clang-format-14 clang-tidy-16)
 
 packages=()

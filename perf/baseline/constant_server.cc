@@ -1,8 +1,8 @@
-// The yardstick of perf/: cpp-httplib with payonce's listening settings, answering a constant.
+// The yardstick of perf/: cpp-httplib on its own thread pool, answering a constant.
 //
 // It reads every request body, as payonce must, and answers one JSON text about as long as a
 // payment. What payonce does beyond this is the price of its durability and its state machine.
-// Limits: one thread per open connection, as in payonce; more connections than threads wait.
+// Limits: one thread per open connection; more connections than threads wait.
 //
 // usage: constant_server [--listen HOST:PORT] [--threads N]
 
@@ -18,7 +18,7 @@
 
 namespace {
 
-// The defaults of payonce's [server] section.
+// As payonce listened when the budgets were set.
 constexpr std::size_t kThreadsDefault = 96;
 constexpr std::size_t kKeepAliveRequestsMax = 1'000'000;
 constexpr time_t kKeepAliveTimeoutSeconds = 60;

@@ -68,6 +68,9 @@ class MockGateway {
   // For a gateway that serves others (mock_charges.h).
   [[nodiscard]] MockCharges& charges() { return charges_; }
 
+  // Whether no call waits, so that one thread is as good as many.
+  [[nodiscard]] bool answers_at_once() const { return options_.latency.count() == 0; }
+
   // Ends the wait of calls that are in their latency, and drops pending callbacks.
   void stop();
 

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -11,6 +13,13 @@
 
 namespace payonce::app {
 namespace {
+
+// Tasks that a worker takes at once where calls answer at once: a batch of the engine's is rarely
+// larger.
+constexpr std::size_t kBatchMax = 64;
+
+// About two commits: at moderate load a result meets the commit of some request within that.
+constexpr std::chrono::microseconds kPatience{500};
 
 template <class... Tasks>
 bool is_any(const core::Effect& effect) {
@@ -44,7 +53,8 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                                         .on_failure = on_failure},
                   store_.position, std::move(snapshot),
                   engine::Limits{.inbox_max = options_->engine.inbox_max,
-                                 .batch_max = options_->engine.batch_max});
+                                 .batch_max = options_->engine.batch_max,
+                                 .patience = kPatience});
   checkpointer_.emplace(engine::Checkpointer::Parts{.engine = *engine_,
                                                     .log = *store_.log,
                                                     .state = *store_.state,
@@ -63,8 +73,10 @@ Result<std::size_t> Backstage::start() {
   }
   make_engine(std::move(*snapshot));
   add_queues();
-  scheduler_.set_post([this](core::Command command) { engine_->post(std::move(command)); });
-  scheduler_.set_wanted([this](const core::Effect& task) { return engine_->wanted(task); });
+  scheduler_.set_post(
+      [this](std::vector<core::Command> results) { engine_->post_all(std::move(results)); });
+  scheduler_.set_wanted(
+      [this](std::span<const core::Effect> tasks) { return engine_->wanted(tasks); });
   outside_->set_callback([this](core::RecordCallback call) { engine_->post(std::move(call)); });
   auto recovered = engine_->recover();
   if (!recovered) {
@@ -100,10 +112,18 @@ void Backstage::stop() {
 }
 
 void Backstage::add_queues() {
+  // A queue whose calls answer at once needs one worker, which takes many at a time.
+  const auto workers = [](bool at_once, std::size_t configured) {
+    return at_once ? std::size_t{1} : configured;
+  };
+  const auto batch = [](bool at_once) { return at_once ? kBatchMax : std::size_t{1}; };
+  const bool gateway = outside_->gateway_answers_at_once();
+  const bool notify = outside_->notifiers_answer_at_once();
   scheduler_.add_queue(
       {.name = "gateway",
-       .workers = options_->gateway.workers,
-       .ready_max = options_->gateway.queue_max},
+       .workers = workers(gateway, options_->gateway.workers),
+       .ready_max = options_->gateway.queue_max,
+       .batch_max = batch(gateway)},
       [this](const core::Effect& task) { return outside_->gateway(task); },
       is_any<core::CallGateway, core::InquireGateway, core::UndoAtGateway, core::RefundAtGateway>);
   scheduler_.add_queue(
@@ -114,14 +134,15 @@ void Backstage::add_queues() {
       is_any<core::CheckFraud>);
   scheduler_.add_queue(
       {.name = "notify",
-       .workers = options_->notify.workers,
-       .ready_max = options_->notify.queue_max},
+       .workers = workers(notify, options_->notify.workers),
+       .ready_max = options_->notify.queue_max,
+       .batch_max = batch(notify)},
       [this](const core::Effect& task) {
         return outside_->notify(std::get<core::SendNotification>(task));
       },
       is_any<core::SendNotification>);
-  scheduler_.add_queue({.name = "timers", .workers = 1, .counted = false}, fire,
-                       is_any<core::StartTimer>);
+  scheduler_.add_queue({.name = "timers", .workers = 1, .batch_max = kBatchMax, .counted = false},
+                       fire, is_any<core::StartTimer>);
 }
 
 std::vector<http::QueueInfo> Backstage::queues() const {

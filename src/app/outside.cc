@@ -156,6 +156,14 @@ Outside::Result Outside::notify(const core::SendNotification& task) {
   return log_notifier_.send(task);
 }
 
+bool Outside::gateway_answers_at_once() const {
+  return http_gateway_ == nullptr && mock_gateway_.answers_at_once();
+}
+
+bool Outside::notifiers_answer_at_once() const {
+  return webhook_notifier_ == nullptr && smtp_notifier_ == nullptr;
+}
+
 void Outside::set_callback(std::function<void(core::RecordCallback)> callback) {
   mock_gateway_.set_callback(std::move(callback));
 }

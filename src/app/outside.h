@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "adapters/http_fraud.h"
 #include "adapters/http_gateway.h"
@@ -33,6 +34,10 @@ class Outside {
   [[nodiscard]] Result gateway(const core::Effect& task);
   [[nodiscard]] Result fraud(const core::CheckFraud& task);
   [[nodiscard]] Result notify(const core::SendNotification& task);
+
+  // Whether no call ever waits: for a network, or by the configured latency.
+  [[nodiscard]] bool gateway_answers_at_once() const;
+  [[nodiscard]] bool notifiers_answer_at_once() const;
 
   // The mock gateway inside this process calls back through this.
   void set_callback(std::function<void(core::RecordCallback)> callback);
@@ -67,15 +72,25 @@ class CallbackWatch final : public engine::TaskSink {
       : scheduler_(&scheduler), outside_(&outside) {}
 
   void release(core::Effect effect) override {
-    const auto* timer = std::get_if<core::StartTimer>(&effect);
-    if (timer != nullptr && timer->kind == core::StreamKind::kPayment) {
-      outside_->expect_callback(*timer);
-    }
+    listen(effect);
     scheduler_->release(std::move(effect));
+  }
+  void release_all(std::vector<core::Effect>& effects) override {
+    for (const core::Effect& effect : effects) {
+      listen(effect);
+    }
+    scheduler_->release_all(effects);
   }
   [[nodiscard]] bool saturated() const override { return scheduler_->saturated(); }
 
  private:
+  void listen(const core::Effect& effect) {
+    const auto* timer = std::get_if<core::StartTimer>(&effect);
+    if (timer != nullptr && timer->kind == core::StreamKind::kPayment) {
+      outside_->expect_callback(*timer);
+    }
+  }
+
   engine::TaskSink* scheduler_;
   Outside* outside_;
 };

@@ -15,6 +15,7 @@
 
 #include "app/backstage.h"
 #include "app/clock.h"
+#include "app/descriptors.h"
 #include "app/exit_code.h"
 #include "app/fault_handler.h"
 #include "app/outside.h"
@@ -90,6 +91,9 @@ http::ServerOptions to_server_options(const config::Options& options) {
   server.host = options.server.listen.host;
   server.port = options.server.listen.port;
   server.threads = options.server.threads;
+  server.readers = options.server.readers;
+  server.connections_max = options.server.connections_max;
+  server.requests_max = options.server.requests_max;
   server.keep_alive_timeout = duration_cast<seconds>(options.server.keep_alive_timeout);
   server.keep_alive_max_requests = options.server.keep_alive_max_requests;
   server.read_timeout = options.server.read_timeout;
@@ -216,7 +220,13 @@ int serve(const config::Options& options, const config::Sources& sources) {
     return refuse(dir.error(), kExitData);
   }
   http::Api api(std::move(*settings));
-  http::Server server(api, log, to_server_options(options));
+  http::ServerOptions listening = to_server_options(options);
+  listening.connections_max = make_room_for_connections(listening.connections_max);
+  if (listening.connections_max < options.server.connections_max) {
+    log.warn("descriptors_few", {{"connections_max", listening.connections_max},
+                                 {"configured", options.server.connections_max}});
+  }
+  http::Server server(api, log, std::move(listening));
   const auto port = server.bind();
   if (!port) {
     return refuse(port.error(), kExitUsage);

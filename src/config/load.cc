@@ -102,9 +102,6 @@ constexpr std::string_view kNeeded = "must not be empty with";
 bool in_order(const RetryPolicy& retry) { return retry.initial_interval <= retry.maximum_interval; }
 
 constexpr std::array kRules{
-    Rule{"server.waiters_max", "must be below", "server.threads",
-         ", or waiting requests could hold every thread",
-         [](const Options& o) { return o.server.waiters_max < o.server.threads; }},
     Rule{"gateway.retry.initial_interval", "must not be above", "gateway.retry.maximum_interval",
          "", [](const Options& o) { return in_order(o.gateway.retry); }},
     Rule{"gateway.inquiry_initial_interval", "must not be above",

@@ -32,7 +32,10 @@ struct RetryPolicy {
 
 struct Server {
   Endpoint listen{"127.0.0.1", 8080};
-  std::uint32_t threads = 96;
+  std::uint32_t threads = 4;
+  std::uint32_t readers = 8;
+  std::uint32_t connections_max = 10'000;
+  std::uint32_t requests_max = 1'024;
   std::chrono::milliseconds keep_alive_timeout{60'000};
   std::uint32_t keep_alive_max_requests = 1'000'000;
   std::chrono::milliseconds read_timeout{10'000};
@@ -40,7 +43,7 @@ struct Server {
   std::chrono::milliseconds drain_timeout{5'000};
   std::uint64_t body_bytes_max = 1 * kMiB;
   std::chrono::milliseconds wait_max{60'000};
-  std::uint32_t waiters_max = 64;  // load() keeps this below `threads`
+  std::uint32_t waiters_max = 512;
 
   bool operator==(const Server&) const = default;
 };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "log/checkpoint.h"
+#include "observe/thread_name.h"
 
 namespace payonce::engine {
 namespace {
@@ -50,6 +51,7 @@ bool Checkpointer::due() const {
 }
 
 void Checkpointer::run() {
+  observe::name_thread("checkpoint");
   auto last = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   while (!failed_) {

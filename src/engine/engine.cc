@@ -7,12 +7,16 @@
 
 #include "base/assert.h"
 #include "log/codec.h"
+#include "observe/thread_name.h"
 
 namespace payonce::engine {
 namespace {
 
 // Rows looked at per hold of the decide lock while trimming: some tens of microseconds.
 constexpr std::size_t kTrimSlice = 256;
+
+// As many patient commands are worth a commit of their own.
+constexpr std::int64_t kPatientMax = 256;
 
 bool starts_workflow(const core::Command& command) {
   return std::holds_alternative<core::CreatePayment>(command) ||
@@ -106,7 +110,11 @@ void Engine::stop() {
   if (thread_.joinable()) {
     thread_.join();
   }
-  drive(nullptr);
+  // Who holds a lock meanwhile, such as a trim, lets go of it soon and may leave the rest to us.
+  while (something_left() && !failed()) {
+    drive(nullptr);
+    std::this_thread::yield();
+  }
 }
 
 std::optional<Verdict> Engine::refusal(const Request& request) const {
@@ -136,22 +144,52 @@ Verdict Engine::execute(Request& request) {
   if (const auto refused = refusal(request)) {
     return *refused;
   }
+  request.waiter_ = &Parker::current();
   enqueue(&request);
-  drive(&request);
+  if (!request.waiter_->put_off(*this)) {
+    drive(&request);
+  }
   return request.wait();
 }
 
-void Engine::post(core::Command command) {
+Request* Engine::detached(core::Command command) {
   auto* request = new Request(core::Input{std::move(command), std::nullopt}, nullptr);
   request->detached_ = true;
-  enqueue(request);
-  drive(nullptr);  // not `request`: whoever decides it may have deleted it by now
+  return request;
+}
+
+void Engine::post(core::Command command) {
+  enqueue(detached(std::move(command)));
+  see_to_it();  // without the request: whoever decides it may have deleted it by now
+}
+
+void Engine::post_all(std::vector<core::Command> commands) {
+  const bool patient = limits_.patience.count() > 0;
+  for (core::Command& command : commands) {
+    Request* request = detached(std::move(command));
+    request->patient_ = patient;
+    enqueue(request);
+  }
+  see_to_it();
+  if (patient && asleep_.load()) {
+    wake();
+  }
+}
+
+// Whether somebody has to decide and commit now. Too many are as good as one that is not patient.
+bool Engine::due() const {
+  return something_left() &&
+         (stopping_.load() || prompt_.load() > 0 || readers_.load() > 0 || waiters_.any() ||
+          pending_.load() + static_cast<std::int64_t>(open_size_.load()) >= kPatientMax);
 }
 
 // The element is in the queue before pending_ counts it, and both orderings are sequentially
 // consistent with the locks' try_lock below: so either the thread that holds a lock sees the count
 // after it let go, or we get the lock ourselves. Nothing stays in the inbox unseen.
 void Engine::enqueue(Request* request) {
+  if (!request->patient_) {
+    prompt_.fetch_add(1);
+  }
   const bool queued = inbox_.enqueue(request);
   PAYONCE_ASSERT(queued);  // fails only when memory is exhausted
   pending_.fetch_add(1);
@@ -171,11 +209,30 @@ void Engine::drive(const Request* own) {
     const bool done = own == nullptr ? committed : own->verdict() != Verdict::kWaiting;
     // Once the engine's thread is about to end there is nobody to hand the rest to.
     if (done && !stopping_.load()) {
-      if (pending_.load() > 0 || open_size_.load() > 0) {
+      if (due()) {
         kick();
       }
       return;
     }
+  }
+}
+
+// One round for a thread that has more to do than to wait. Who finds a lock taken need not come
+// back: its holder looks again once it has let go.
+bool Engine::work() {
+  if (failed()) {
+    abandon();
+    return false;
+  }
+  const bool decided = try_decide();
+  const bool committed = try_commit();
+  return (decided || committed) && due();
+}
+
+// Makes sure that what waits in the inbox or in the open batch is looked at, by us or by others.
+void Engine::see_to_it() {
+  if (due() && !Parker::current().put_off(*this)) {
+    drive(nullptr);
   }
 }
 
@@ -278,20 +335,23 @@ void Engine::release(Open& batch) {
   for (Request* request : batch.requests) {
     finish(request, Verdict::kDone);
   }
-  for (core::Effect& effect : batch.effects) {
-    if (const auto* ended = std::get_if<core::WorkflowEnded>(&effect)) {
+  std::erase_if(batch.effects, [&](const core::Effect& effect) {
+    const auto* ended = std::get_if<core::WorkflowEnded>(&effect);
+    if (ended != nullptr) {
       const bool key = ended->kind == core::StreamKind::kIdempotency;
       waiters_.notify(key ? Waiters::key_id(ended->id) : ended->id);
-    } else {
-      parts_.tasks.release(std::move(effect));
     }
-  }
+    return ended != nullptr;
+  });
+  parts_.tasks.release_all(batch.effects);
   batch.batch.clear();
   batch.requests.clear();
-  batch.effects.clear();
 }
 
 void Engine::finish(Request* request, Verdict verdict) {
+  if (!request->patient_) {
+    prompt_.fetch_sub(1);
+  }
   if (request->detached_) {
     delete request;
   } else {
@@ -331,13 +391,20 @@ void Engine::abandon() {
 }
 
 void Engine::kick() {
-  kicks_.fetch_add(1);
-  kicks_.notify_one();
+  kicked_.store(true);
+  wake();
+}
+
+void Engine::wake() {
+  if (Parker* const own = own_.load()) {
+    own->unpark();
+  }
 }
 
 void Engine::run() {
+  observe::name_thread("engine");
+  own_.store(&Parker::current());  // before the first look: who saw none has left work to be seen
   while (true) {
-    const int seen = kicks_.load();
     // Who saw stopping_ false has handed over what is left before this round; who sees it true
     // hands nothing over any more.
     const bool last = stopping_.load();
@@ -345,7 +412,30 @@ void Engine::run() {
     if (last) {
       return;
     }
-    kicks_.wait(seen);
+    sleep();
+  }
+}
+
+// Returns when there may be something to drive: somebody handed it over, or what is patient has
+// waited long enough without a commit by others. Such a commit may have left the newest of it
+// behind, and what is due while others hold the locks is theirs.
+void Engine::sleep() {
+  Parker& own = Parker::current();
+  const bool patient = limits_.patience.count() > 0;
+  while (!kicked_.exchange(false) && !stopping_.load()) {
+    if (patient && something_left()) {
+      const core::Seq before = durable_.load();
+      own.park_until(Parker::Clock::now() + limits_.patience);
+      if (durable_.load() == before && something_left()) {
+        return;
+      }
+    } else {
+      asleep_.store(true);
+      if (!(patient && something_left()) && !kicked_.load() && !stopping_.load()) {
+        own.park();
+      }
+      asleep_.store(false);
+    }
   }
 }
 
@@ -370,7 +460,7 @@ std::optional<Row> Engine::find_row(core::RowTable<Row>& table, const std::strin
     return std::nullopt;
   }
   // Somebody may have failed to get the lock while we had it.
-  drive(nullptr);
+  see_to_it();
   if (!wait_durable(changed)) {
     return std::nullopt;
   }
@@ -405,18 +495,22 @@ Engine::EventCounts Engine::event_counts() const {
   return counts;
 }
 
-bool Engine::wanted(const core::Effect& effect) {
-  bool answer = false;
+std::vector<bool> Engine::wanted(std::span<const core::Effect> effects) {
+  std::vector<bool> answers;
+  answers.reserve(effects.size());
   {
     const std::lock_guard lock(decide_mutex_);
     snapshot_.refresh();
-    answer = std::visit([&](const auto& task) { return wanted_by(effect, task); }, effect);
-    // After a failed read nothing is known; the next decision sees the error and stops.
-    answer = answer && !snapshot_.error();
+    for (const core::Effect& effect : effects) {
+      const bool waits =
+          std::visit([&](const auto& task) { return wanted_by(effect, task); }, effect);
+      // After a failed read nothing is known; the next decision sees the error and stops.
+      answers.push_back(waits && !snapshot_.error());
+    }
     snapshot_.release();
   }
-  drive(nullptr);  // somebody may have failed to get the lock while we had it
-  return answer;
+  see_to_it();  // somebody may have failed to get the lock while we had it
+  return answers;
 }
 
 bool Engine::wanted_by(const core::Effect& effect, const core::WorkflowEnded& /*task*/) {
@@ -437,21 +531,30 @@ bool Engine::wanted_by(const core::Effect& effect, const core::StartTimer& task)
 }
 
 void Engine::note_progress() {
-  progress_.fetch_add(1);
-  progress_.notify_all();
+  const std::lock_guard lock(sleepers_mutex_);
+  for (Parker* sleeper : sleepers_) {
+    sleeper->unpark();
+  }
 }
 
 bool Engine::wait_durable(core::Seq seq) {
-  while (true) {
-    const int seen = progress_.load();
-    if (durable_.load() >= seq) {
-      return true;
-    }
-    if (failed()) {
-      return false;
-    }
-    progress_.wait(seen);
+  if (durable_.load() >= seq) {
+    return true;
   }
+  Parker& self = Parker::current();
+  {
+    const std::lock_guard lock(sleepers_mutex_);
+    sleepers_.push_back(&self);
+  }
+  readers_.fetch_add(1);
+  see_to_it();
+  while (durable_.load() < seq && !failed()) {
+    self.park();
+  }
+  readers_.fetch_sub(1);
+  const std::lock_guard lock(sleepers_mutex_);
+  sleepers_.erase(std::ranges::find(sleepers_, &self));
+  return durable_.load() >= seq;
 }
 
 void Engine::trim(core::Seq applied) {
@@ -465,7 +568,7 @@ void Engine::trim(core::Seq applied) {
         rows_count_.store(rows_.size(), std::memory_order_relaxed);
       }
       // Somebody may have failed to get the lock while we had it.
-      drive(nullptr);
+      see_to_it();
     }
   };
   trim_table(rows_.payments);

@@ -4,10 +4,12 @@
 // and then tries to do what is to be done: decide what is in the inbox (under the decide lock), and
 // commit what has been decided (under the commit lock). While one thread syncs a batch, others
 // decide the next one into the open batch; so a batch is as large as what arrived during one sync,
-// and never waits on a timer. A submitter whose own command is done does not go on working for
-// others: it hands what is left to the engine's own thread. So does, after one commit, who only
-// posts or reads: under load there is always a next batch, and a task's worker has its own queue to
-// serve.
+// and never waits on a timer. A thread of the HTTP server does so once for all requests that it
+// has at hand (parker.h: Chore). Any other submitter whose own command is done does not go on
+// working for others: it hands what is left to the engine's own thread. So does, after one commit,
+// who only posts or reads: under load there is always a next batch, and a task's worker has its own
+// queue to serve. Results of tasks for which no client waits are patient: they go along with the
+// next commit, and the engine's thread makes one for them if none comes (Limits::patience).
 //
 // Laws kept here: nothing is answered, shown or released before the commit of everything it depends
 // on; after a failed commit nothing is done any more (fail-stop), since what reached the disk is
@@ -19,10 +21,12 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <variant>
@@ -31,6 +35,7 @@
 #include <concurrentqueue/concurrentqueue.h>
 
 #include "core/machine.h"
+#include "engine/parker.h"
 #include "engine/ports.h"
 #include "engine/request.h"
 #include "engine/waiters.h"
@@ -42,9 +47,12 @@ namespace payonce::engine {
 struct Limits {
   std::size_t inbox_max = 65'536;  // commands not yet decided; clients' ones are refused above
   std::size_t batch_max = 1024;    // commands per commit
+  // How long the results of tasks may wait for a commit that has to be made anyway, as long as no
+  // client waits for any workflow. A client's command never waits.
+  std::chrono::microseconds patience{0};
 };
 
-class Engine {
+class Engine final : private Chore {
  public:
   // What the engine works on; all of it outlives the engine. `on_failure` is called once, by the
   // thread that saw the failure, and is expected to end the process.
@@ -58,7 +66,7 @@ class Engine {
 
   Engine(Parts parts, core::Machine::Position position, log::StateStore::Snapshot snapshot,
          Limits limits);
-  ~Engine();
+  ~Engine() override;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -75,6 +83,8 @@ class Engine {
   [[nodiscard]] Verdict execute(Request& request);
   // Takes a result from a task; nobody waits for it. Never refused while the engine runs.
   void post(core::Command command);
+  // The same for several, which may be patient.
+  void post_all(std::vector<core::Command> commands);
 
   // Copies of rows as of now; returns only when all that they show is durable. After a failure they
   // are nothing: whoever tells a client that there is no such row looks at failed() first.
@@ -84,10 +94,13 @@ class Engine {
   [[nodiscard]] std::optional<core::FraudCheck> find_fraud(const std::string& id);
   [[nodiscard]] std::optional<core::Refund> find_refund(const std::string& id);
 
-  // Whether the state still waits for this task: asked right before it is run. A task that is not
-  // wanted is dropped, which is right even if what made it so is not durable yet: either that
-  // becomes durable, or this process ends and recovery releases the task again.
-  [[nodiscard]] bool wanted(const core::Effect& effect);
+  // Whether the state still waits for each of these tasks: asked right before they are run. A task
+  // that is not wanted is dropped, which is right even if what made it so is not durable yet:
+  // either that becomes durable, or this process ends and recovery releases the task again.
+  [[nodiscard]] std::vector<bool> wanted(std::span<const core::Effect> effects);
+  [[nodiscard]] bool wanted(const core::Effect& effect) {
+    return wanted(std::span(&effect, 1)).front();
+  }
 
   [[nodiscard]] Waiters& waiters() { return waiters_; }
   [[nodiscard]] core::Seq durable_seq() const { return durable_.load(std::memory_order_acquire); }
@@ -118,7 +131,10 @@ class Engine {
   [[nodiscard]] Result<std::size_t> release_pending();
   [[nodiscard]] std::optional<Verdict> refusal(const Request& request) const;
   void enqueue(Request* request);
+  [[nodiscard]] static Request* detached(core::Command command);
   void drive(const Request* own);
+  bool work() override;
+  void see_to_it();
   bool try_decide();
   bool try_commit();
   void decide_inbox();
@@ -128,8 +144,12 @@ class Engine {
   void finish(Request* request, Verdict verdict);
   void fail_stop(const Error& error);
   void abandon();
-  void kick();
+  [[nodiscard]] bool something_left() const { return pending_.load() > 0 || open_size_.load() > 0; }
+  [[nodiscard]] bool due() const;
+  void kick();  // hands what is due over to the engine's thread
+  void wake();
   void run();
+  void sleep();
   template <class Row>
   std::optional<Row> find_row(core::RowTable<Row>& table, const std::string& id);
   // The row that a task is for says whether it is wanted; called under the decide lock.
@@ -151,11 +171,14 @@ class Engine {
   moodycamel::ConcurrentQueue<Request*> inbox_;
   // In the inbox. Below zero for a moment when a command is taken out before it has been counted.
   std::atomic<std::int64_t> pending_{0};
+  std::atomic<std::int64_t> prompt_{0};   // those in the inbox or in a batch that are not patient
+  std::atomic<std::int64_t> readers_{0};  // that wait for something to become durable
   std::atomic<bool> accepting_{false};
   std::atomic<bool> storage_low_{false};
   std::atomic<bool> failed_{false};
   std::atomic<core::Seq> durable_{0};
-  std::atomic<int> progress_{0};  // counts commits, and the failure that ends them: to wait on
+  std::mutex sleepers_mutex_;
+  std::vector<Parker*> sleepers_;  // who waits for durable_ or failed_ to change
   std::atomic<std::size_t> rows_count_{0};
   std::array<std::atomic<std::uint64_t>, std::variant_size_v<core::Event>> event_counts_{};
 
@@ -170,7 +193,9 @@ class Engine {
   std::mutex commit_mutex_;  // guards committing_ and the right to append to the log
   Open committing_;
 
-  std::atomic<int> kicks_{0};
+  std::atomic<Parker*> own_{nullptr};  // of the engine's thread
+  std::atomic<bool> asleep_{false};
+  std::atomic<bool> kicked_{false};  // handed something over
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

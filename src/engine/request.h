@@ -2,14 +2,16 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 
 #include "core/commands.h"
 #include "core/machine.h"
+#include "engine/parker.h"
 
 namespace payonce::engine {
 
 // Why a command was not carried out, or that it was.
-enum class Verdict : int {
+enum class Verdict : std::uint8_t {
   kWaiting = 0,
   kDone = 1,           // answered, and everything that the answer depends on is durable
   kOverloaded = 2,     // refused before it was looked at: a bound has been reached
@@ -35,19 +37,23 @@ class Request {
   friend class Engine;
 
   void finish(Verdict verdict) {
-    verdict_.store(static_cast<int>(verdict), std::memory_order_release);
-    verdict_.notify_one();
+    // Whoever waits may be gone, and this request with it, as soon as it can see the verdict.
+    Parker* const waiter = waiter_;
+    verdict_.store(verdict, std::memory_order_release);
+    waiter->unpark();
   }
-  [[nodiscard]] Verdict verdict() const {
-    return static_cast<Verdict>(verdict_.load(std::memory_order_acquire));
-  }
+  [[nodiscard]] Verdict verdict() const { return verdict_.load(std::memory_order_acquire); }
   [[nodiscard]] Verdict wait() const {
-    verdict_.wait(static_cast<int>(Verdict::kWaiting), std::memory_order_acquire);
+    while (verdict() == Verdict::kWaiting) {
+      waiter_->park();
+    }
     return verdict();
   }
 
-  std::atomic<int> verdict_{static_cast<int>(Verdict::kWaiting)};
-  bool detached_ = false;  // nobody waits: the engine deletes it
+  std::atomic<Verdict> verdict_{Verdict::kWaiting};
+  Parker* waiter_ = nullptr;  // set when it is submitted
+  bool detached_ = false;     // nobody waits: the engine deletes it
+  bool patient_ = false;      // may wait for company (Limits::patience)
 };
 
 }  // namespace payonce::engine

@@ -6,8 +6,9 @@
 namespace payonce::engine {
 
 Waiters::Registration::Registration(Waiters& waiters, std::vector<std::string> ids)
-    : waiters_(&waiters), ids_(std::move(ids)) {
+    : waiters_(&waiters), ids_(std::move(ids)), waiter_(Parker::current()) {
   const std::lock_guard lock(waiters_->mutex_);
+  waiters_->count_.fetch_add(1);
   for (const std::string& id : ids_) {
     waiters_->waiting_.emplace(id, this);
   }
@@ -15,6 +16,7 @@ Waiters::Registration::Registration(Waiters& waiters, std::vector<std::string> i
 
 Waiters::Registration::~Registration() {
   const std::lock_guard lock(waiters_->mutex_);
+  waiters_->count_.fetch_sub(1);
   for (const std::string& id : ids_) {
     const auto [begin, end] = waiters_->waiting_.equal_range(id);
     const auto mine =
@@ -26,17 +28,32 @@ Waiters::Registration::~Registration() {
 }
 
 bool Waiters::Registration::wait(std::chrono::milliseconds at_most) {
-  std::unique_lock lock(waiters_->mutex_);
-  changed_.wait_for(lock, at_most, [&] { return ended_ || waiters_->closed_; });
-  return ended_;
+  const auto deadline = Parker::Clock::now() + at_most;
+  const Parker::LongWait aside(waiter_);
+  while (true) {
+    {
+      const std::lock_guard lock(waiters_->mutex_);
+      if (ended_ || waiters_->closed_) {
+        return ended_;
+      }
+    }
+    if (Parker::Clock::now() >= deadline) {
+      return false;
+    }
+    waiter_.park_until(deadline);
+  }
 }
 
+// Whoever registers after this has looked looks at the workflow after that, and sees its end.
 void Waiters::notify(std::string_view id) {
+  if (!any()) {
+    return;
+  }
   const std::lock_guard lock(mutex_);
   const auto [begin, end] = waiting_.equal_range(id);
   for (auto at = begin; at != end; ++at) {
     at->second->ended_ = true;
-    at->second->changed_.notify_one();
+    at->second->waiter_.unpark();
   }
 }
 
@@ -44,7 +61,7 @@ void Waiters::wake_all() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
   for (auto& [id, registration] : waiting_) {
-    registration->changed_.notify_one();
+    registration->waiter_.unpark();
   }
 }
 

@@ -1,11 +1,12 @@
-// engine/waiters.h: threads that wait for a workflow's end, or for the answer to a key.
+// engine/waiters.h: requests that wait for a workflow's end, or for the answer to a key.
 //
 // A waiter registers first, then looks whether the end has come already, then sleeps: so an end
 // between the two cannot be missed. Thread-safe. Bounded by the caller (http limits waiters).
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
+#include <cstddef>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "core/rows.h"
+#include "engine/parker.h"
 
 namespace payonce::engine {
 
@@ -37,8 +39,8 @@ class Waiters {
     friend class Waiters;
     Waiters* waiters_;
     std::vector<std::string> ids_;
-    std::condition_variable changed_;
-    bool ended_ = false;
+    Parker& waiter_;
+    bool ended_ = false;  // guarded by the mutex of waiters_
   };
 
   // What the answer to an Idempotency-Key is called here; no workflow's id looks like it.
@@ -46,6 +48,7 @@ class Waiters {
     return std::string("key\n").append(key);
   }
 
+  [[nodiscard]] bool any() const { return count_.load() > 0; }
   void notify(std::string_view id);  // after the commit that ended the workflow
   void wake_all();                   // at shutdown: all present and future waits return at once
 
@@ -53,6 +56,8 @@ class Waiters {
   std::mutex mutex_;
   std::unordered_multimap<std::string, Registration*, core::StringHash, std::equal_to<>> waiting_;
   bool closed_ = false;
+  // Registrations that exist: mostly none, and then notify() has nothing to look for.
+  std::atomic<std::size_t> count_{0};
 };
 
 }  // namespace payonce::engine

@@ -1,6 +1,8 @@
 #include "http/api.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "base/ids.h"
@@ -14,34 +16,35 @@ struct Api::RouteEntry {
   std::string_view method;
   std::string_view pattern;  // one segment may be "{id}"
   Route route;               // null: answered without a backend
+  bool reads_much = false;   // lets the checkpoint catch up, or reads more than single rows
 };
 
 // The one list of routes. HEAD is served wherever GET is.
 const Api::RouteEntry Api::kRoutes[] = {
     {"POST", "/v1/payments", &Api::create_payment},
-    {"GET", "/v1/payments", &Api::list_payments},
+    {"GET", "/v1/payments", &Api::list_payments, true},
     {"GET", "/v1/payments/{id}", &Api::get_payment},
-    {"GET", "/v1/payments/{id}/events", &Api::list_events},
-    {"GET", "/v1/payments/{id}/explain", &Api::explain_payment},
+    {"GET", "/v1/payments/{id}/events", &Api::list_events, true},
+    {"GET", "/v1/payments/{id}/explain", &Api::explain_payment, true},
     {"POST", "/v1/payments/{id}/cancel", &Api::cancel_payment},
     {"POST", "/v1/payments/{id}/refunds", &Api::create_refund},
-    {"GET", "/v1/payments/{id}/refunds", &Api::list_refunds},
+    {"GET", "/v1/payments/{id}/refunds", &Api::list_refunds, true},
     {"POST", "/v1/payments/{id}/retry-compensation", &Api::retry_compensation},
     {"POST", "/v1/gateway/callbacks", &Api::gateway_callback},
     {"POST", "/v1/accounts", &Api::create_account},
-    {"GET", "/v1/accounts", &Api::list_accounts},
+    {"GET", "/v1/accounts", &Api::list_accounts, true},
     {"GET", "/v1/accounts/{id}", &Api::get_account},
     {"POST", "/v1/accounts/{id}/deposits", &Api::deposit},
-    {"GET", "/v1/accounts/{id}/transfers", &Api::list_transfers},
-    {"GET", "/v1/ledger", &Api::ledger},
-    {"GET", "/v1/workflows", &Api::list_workflows},
-    {"GET", "/v1/workflows/{id}", &Api::get_workflow},
-    {"GET", "/v1/workflows/{id}/events", &Api::list_workflow_events},
-    {"GET", "/v1/tasks", &Api::list_tasks},
-    {"GET", "/v1/tasks/exhausted", &Api::list_exhausted},
+    {"GET", "/v1/accounts/{id}/transfers", &Api::list_transfers, true},
+    {"GET", "/v1/ledger", &Api::ledger, true},
+    {"GET", "/v1/workflows", &Api::list_workflows, true},
+    {"GET", "/v1/workflows/{id}", &Api::get_workflow, true},
+    {"GET", "/v1/workflows/{id}/events", &Api::list_workflow_events, true},
+    {"GET", "/v1/tasks", &Api::list_tasks, true},
+    {"GET", "/v1/tasks/exhausted", &Api::list_exhausted, true},
     {"POST", "/v1/tasks/{id}/retry", &Api::retry_task},
-    {"GET", "/v1/reports/payments", &Api::report_payments},
-    {"GET", "/metrics", &Api::metrics},
+    {"GET", "/v1/reports/payments", &Api::report_payments, true},
+    {"GET", "/metrics", &Api::metrics, true},
     {"POST", "/payment", &Api::original_payment},
     {"GET", "/payment/{id}/status", &Api::original_status},
     {"POST", "/fraud-check", &Api::original_fraud_check},
@@ -114,11 +117,23 @@ Api::Api(Settings settings) : settings_(std::move(settings)), wait_slots_(settin
 
 Api::~Api() = default;
 
+const Api::RouteEntry* Api::find_route(std::string_view method, std::string_view path,
+                                       std::string_view& id) {
+  const auto* const found = std::ranges::find_if(kRoutes, [&](const RouteEntry& entry) {
+    return same_method(entry.method, method) && matches(entry.pattern, path, id);
+  });
+  return found == std::end(kRoutes) ? nullptr : found;
+}
+
+bool Api::reads_much(const Call& call) {
+  std::string_view id;
+  const RouteEntry* const entry = find_route(call.method, call.path, id);
+  return entry != nullptr && entry->reads_much;
+}
+
 Reply Api::handle(Call& call) {
-  for (const RouteEntry& entry : kRoutes) {
-    if (!same_method(entry.method, call.method) || !matches(entry.pattern, call.path, call.id)) {
-      continue;
-    }
+  if (const RouteEntry* const found = find_route(call.method, call.path, call.id)) {
+    const RouteEntry& entry = *found;
     // Ids need no escapes, but a careful client may send "%3A" for ':'. Any other escape makes no
     // id.
     std::string id;

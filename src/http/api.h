@@ -59,7 +59,7 @@ struct Settings {
   bool idempotency_required = false;
   std::size_t metadata_bytes_max = 8192;
   std::chrono::seconds wait_max{60};
-  std::ptrdiff_t waiters_max = 64;  // requests that may hold a thread at the same time
+  std::ptrdiff_t waiters_max = 64;  // requests that may wait at the same time
   std::string version;              // body of GET /version
 };
 
@@ -75,6 +75,8 @@ class Api {
   [[nodiscard]] bool ready() const { return backend_.load(std::memory_order_acquire) != nullptr; }
 
   [[nodiscard]] Reply handle(Call& call);
+  // Whether the route of this call may block on the disk, as lists and reports do.
+  [[nodiscard]] static bool reads_much(const Call& call);
 
   // Answers for requests that reached no route: 404, or 405 with the methods that the path has.
   [[nodiscard]] static Reply no_route(std::string_view method, std::string_view path);
@@ -161,6 +163,8 @@ class Api {
   using Route = Reply (Api::*)(Backend&, const Call&);
   struct RouteEntry;
   static const RouteEntry kRoutes[];
+  [[nodiscard]] static const RouteEntry* find_route(std::string_view method, std::string_view path,
+                                                    std::string_view& id);
 
   Settings settings_;
   std::atomic<Backend*> backend_{nullptr};

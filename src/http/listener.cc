@@ -1,98 +1,128 @@
 #include "http/listener.h"
 
-#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <string>
+#include <utility>
+
+#include "observe/thread_name.h"
 
 namespace payonce::http {
-namespace {
+// One loop, its thread and its connections.
+class Listener::Lane final : public Connection::Owner {
+ public:
+  Lane(Listener& listener, std::unique_ptr<Loop> loop)
+      : listener_(&listener), loop_(std::move(loop)) {}
 
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
+  void start() {
+    thread_ = std::thread([this] {
+      observe::name_thread("http");
+      loop_->run([this](auto now) { sweep(now); });
+    });
+  }
+  void adopt(int fd) {
+    loop_->post([this, fd] {
+      if (stopping_) {
+        ::close(fd);
+        listener_->connections_.fetch_sub(1);
+        return;
+      }
+      auto connection =
+          std::make_unique<Connection>(fd, *loop_, *this, listener_->limits_.connection);
+      Connection& added = *connection;
+      connections_.emplace(&added, std::move(connection));
+      loop_->add(added);
+    });
+  }
+  void stop() {
+    loop_->post([this] {
+      stopping_ = true;
+      close_idle(Loop::Clock::time_point::max());
+    });
+    loop_->stop();
+  }
+  void join() {
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+  }
 
-// How soon an idle connection notices that the server is stopping.
-constexpr milliseconds kStopCheck{200};
-// After an error the client may still be sending. Closing at once would reset the connection and
-// with it the answer, so what still comes is read and dropped, within these bounds.
-constexpr milliseconds kLingerTime{500};
-constexpr std::size_t kLingerBytes = std::size_t{1} << 20;
+  bool process(Connection& connection, bool last) override {
+    bool closed = false;
+    const bool good = listener_->process_request(
+        connection, connection.remote_address(), connection.remote_port(),
+        connection.local_address(), connection.local_port(), last, closed, nullptr);
+    return good && !closed;
+  }
+  void over(Connection& connection) override {
+    connections_.erase(&connection);
+    listener_->connections_.fetch_sub(1);
+  }
+  [[nodiscard]] bool stopping() const override { return stopping_; }
 
-// True while the answer that was just written promised to keep the connection.
-thread_local bool t_keep_connection = true;
+ private:
+  void sweep(Loop::Clock::time_point now) {
+    close_idle(now - listener_->limits_.connection.keep_alive_timeout);
+  }
+  void close_idle(Loop::Clock::time_point before) {
+    for (auto at = connections_.begin(); at != connections_.end();) {
+      Connection& connection = *at->first;
+      ++at;  // it may be gone afterwards
+      connection.close_if_idle_since(before);
+    }
+  }
 
-bool readable_within(socket_t socket, milliseconds at_most) {
-  pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};
-  return ::poll(&waiting, 1, static_cast<int>(at_most.count())) > 0;
+  Listener* listener_;
+  std::unique_ptr<Loop> loop_;
+  bool stopping_ = false;  // of the loop's thread
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::thread thread_;
+};
+
+Listener::Listener(ListenerLimits limits) : limits_(std::move(limits)) {}
+
+Listener::~Listener() { close(); }
+
+Result<void> Listener::open() {
+  const Loop::Options options{.tasks_max =
+                                  std::max<std::size_t>(limits_.requests_max / limits_.threads, 1)};
+  for (std::size_t i = 0; i < limits_.threads; ++i) {
+    auto loop = Loop::open(options);
+    if (!loop) {
+      return std::unexpected(loop.error());
+    }
+    lanes_.push_back(std::make_unique<Lane>(*this, *std::move(loop)));
+  }
+  for (const auto& lane : lanes_) {
+    lane->start();
+  }
+  return {};
 }
 
-void linger(socket_t socket) {
-  ::shutdown(socket, SHUT_WR);
-  const auto deadline = steady_clock::now() + kLingerTime;
-  std::array<char, 4096> dropped{};
-  for (std::size_t total = 0; total < kLingerBytes;) {
-    const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
-    if (left.count() <= 0 || !readable_within(socket, left)) {
-      return;
-    }
-    const ssize_t size = ::recv(socket, dropped.data(), dropped.size(), MSG_DONTWAIT);
-    if (size <= 0) {
-      return;
-    }
-    total += static_cast<std::size_t>(size);
+void Listener::close() {
+  for (const auto& lane : lanes_) {
+    lane->stop();
+  }
+  for (const auto& lane : lanes_) {
+    lane->join();
   }
 }
 
-}  // namespace
-
-void Listener::close_after_answer() { t_keep_connection = false; }
-
-bool Listener::wait_for_request(socket_t socket) const {
-  const auto deadline = steady_clock::now() + std::chrono::seconds(keep_alive_timeout_sec_);
-  while (svr_sock_ != INVALID_SOCKET) {
-    const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
-    if (left.count() <= 0) {
-      return false;
-    }
-    if (readable_within(socket, std::min(left, kStopCheck))) {
-      return true;
-    }
-  }
-  return false;
-}
-
+// On the accepting thread.
 bool Listener::process_and_close_socket(socket_t socket) {
-  namespace detail = httplib::detail;
-  std::string remote_address;
-  int remote_port = 0;
-  detail::get_remote_ip_and_port(socket, remote_address, remote_port);
-  std::string local_address;
-  int local_port = 0;
-  detail::get_local_ip_and_port(socket, local_address, local_port);
-
-  // One stream for the whole connection: it buffers what was read ahead of the current request.
-  detail::SocketStream stream(socket, read_timeout_sec_, read_timeout_usec_, write_timeout_sec_,
-                              write_timeout_usec_);
-  bool good = false;
-  bool closed = false;
-  t_keep_connection = true;
-  for (std::size_t left = keep_alive_max_count_; left > 0 && !closed; --left) {
-    if (!stream.is_readable() && !wait_for_request(socket)) {
-      break;
-    }
-    good = process_request(stream, remote_address, remote_port, local_address, local_port,
-                           left == 1, closed, nullptr);
-    closed = closed || !good || !t_keep_connection;
+  if (connections_.fetch_add(1) >= limits_.connections_max) {
+    connections_.fetch_sub(1);
+    const std::string answer = limits_.turned_away();
+    ::send(socket, answer.data(), answer.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::shutdown(socket, SHUT_WR);
+    ::close(socket);
+    return false;
   }
-  if (!t_keep_connection) {
-    linger(socket);
-  }
-  detail::shutdown_socket(socket);
-  detail::close_socket(socket);
-  return good;
+  lanes_[next_lane_]->adopt(socket);
+  next_lane_ = (next_lane_ + 1) % lanes_.size();
+  return true;
 }
 
 }  // namespace payonce::http

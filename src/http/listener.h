@@ -1,25 +1,58 @@
-// http/listener.h: cpp-httplib's server with our own loop over a connection's requests.
+// http/listener.h: cpp-httplib's server on our own event loops.
 //
-// Private to server.cc, since it includes httplib.h. The library's own loop differs in three ways
-// that matter: it announces "Connection: close" after an error but goes on to read what follows as
-// requests, it drops bytes that a client sent ahead of the answer (pipelining), and it looks at
-// every idle connection a hundred times a second. Threads: one per connection, from the library's
-// pool.
+// Private to the server, since it includes httplib.h. The library accepts connections, and reads,
+// routes and answers requests; when and on which thread is decided here. Its own loop holds a
+// thread per open connection, announces "Connection: close" after an error but goes on to read what
+// follows as requests, and drops bytes that a client sent ahead of the answer (pipelining).
+// Threads: as many as there are loops, besides the one that accepts.
 #pragma once
 
 #include <httplib.h>
 
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "http/connection.h"
+#include "http/loop.h"
+
 namespace payonce::http {
+
+struct ListenerLimits {
+  ConnectionLimits connection;
+  std::size_t threads = 2;
+  std::size_t connections_max = 16'384;  // open at the same time; more are turned away
+  // The whole answer to a connection too many, whose request is not read.
+  std::function<std::string()> turned_away = [] { return std::string(); };
+  std::size_t requests_max = 4'096;  // in progress at the same time; more wait unread
+};
 
 class Listener final : public httplib::Server {
  public:
-  // Tells the loop of the calling connection thread that its last answer announced the end of the
-  // connection, so that nothing behind that request is taken for another one.
-  static void close_after_answer();
+  explicit Listener(ListenerLimits limits);
+  ~Listener() override;
+
+  // Makes the loops and starts their threads; before the library listens.
+  [[nodiscard]] Result<void> open();
+  // Lets requests in progress end, closes every connection, and ends the threads.
+  void close();
 
  private:
+  class Lane;
+
   bool process_and_close_socket(socket_t socket) override;
-  [[nodiscard]] bool wait_for_request(socket_t socket) const;
+
+  ListenerLimits limits_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::size_t next_lane_ = 0;  // of the accepting thread
+  std::atomic<std::size_t> connections_{0};
+  std::atomic<bool> stopping_{false};
 };
 
 }  // namespace payonce::http

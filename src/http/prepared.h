@@ -15,8 +15,7 @@ struct Api::Prepared {
   std::optional<core::KeyedRequest> keyed;
 };
 
-// A place among those who may hold their thread while they wait. Bounded, so that waiting requests
-// cannot take all threads from the others.
+// A place among those who may wait. Bounded, so that waiting requests cannot keep out the others.
 class Api::WaitSlot {
  public:
   explicit WaitSlot(std::counting_semaphore<>& slots)

@@ -1,13 +1,16 @@
 #include "http/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <iterator>
 #include <random>
 #include <utility>
 
 #include "base/ids.h"
+#include "engine/parker.h"
 #include "http/headers.h"
 #include "http/listener.h"
 
@@ -126,6 +129,7 @@ bool is_form(const httplib::Request& request) {
 httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
                                                 httplib::Response& response) {
   using Response = httplib::Server::HandlerResponse;
+  Connection::current().head_is_read();
   // Answers are never served in parts, and a Range means nothing to a POST (RFC 9110 section 14.2).
   // Left in place, the library would cut, or refuse, an answer whose request was carried out.
   const_cast<httplib::Request&>(request).ranges.clear();
@@ -142,7 +146,7 @@ httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
                         "the length of the body is given in no way, or in more than one",
                         raw_path(request)),
           response);
-    Listener::close_after_answer();
+    Connection::current().close_after_answer();
     response.set_header("Connection", "close");
     return Response::Handled;
   }
@@ -152,7 +156,7 @@ httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
                         "the body must be application/json without a Content-Encoding",
                         raw_path(request)),
           response);
-    Listener::close_after_answer();  // the body has not been read
+    Connection::current().close_after_answer();  // the body has not been read
     response.set_header("Connection", "close");
     return Response::Handled;
   }
@@ -160,32 +164,62 @@ httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
     // Without either header there is no body. The library would take whatever comes next for one,
     // so it is told the length; and lest somebody means what follows as a body, it ends here.
     const_cast<httplib::Request&>(request).headers.emplace("Content-Length", "0");
-    Listener::close_after_answer();
+    Connection::current().close_after_answer();
   }
   return Response::Unhandled;
 }
 
-std::pair<time_t, time_t> split(std::chrono::milliseconds timeout) {
-  return {timeout.count() / 1000, timeout.count() % 1000 * 1000};
+// A whole answer, headers and all, to a connection too many.
+std::string turned_away() {
+  const Reply reply = problem_reply(Code::kOverloaded, "too many connections are open", "/");
+  std::string answer = "HTTP/1.1 503 Service Unavailable\r\n";
+  answer.append("Content-Type: ").append(kProblemJson).append("\r\n");
+  answer.append("X-Request-Id: ").append(new_request_id()).append("\r\n");
+  answer.append("Retry-After: ").append(std::to_string(reply.retry_after_s.value_or(1)));
+  answer.append("\r\nConnection: close\r\nContent-Length: ");
+  answer.append(std::to_string(reply.body.size())).append("\r\n\r\n").append(reply.body);
+  return answer;
 }
+
+// The library's idea of who works on an accepted connection: the accepting thread, which only hands
+// it to a loop.
+class Handoff final : public httplib::TaskQueue {
+ public:
+  explicit Handoff(Listener& listener) : listener_(&listener) {}
+  bool enqueue(std::function<void()> task) override {
+    task();
+    return true;
+  }
+  void shutdown() override { listener_->close(); }
+
+ private:
+  Listener* listener_;
+};
 
 }  // namespace
 
 struct Server::Library {
-  Library(Api& a, observe::Logger& l, ServerOptions o) : api(&a), log(&l), options(std::move(o)) {}
+  Library(Api& a, observe::Logger& l, ServerOptions o)
+      : api(&a),
+        log(&l),
+        options(std::move(o)),
+        server({.connection = {.read_timeout = options.read_timeout,
+                               .write_timeout = options.write_timeout,
+                               .keep_alive_timeout = options.keep_alive_timeout,
+                               .requests_max = options.keep_alive_max_requests},
+                .threads = options.threads,
+                .connections_max = options.connections_max,
+                .turned_away = turned_away,
+                .requests_max = options.requests_max}),
+        readers(options.readers, options.readers) {}
+  ~Library() { readers.shutdown(); }
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
 
   void set_limits() {
-    server.new_task_queue = [this] {
-      // A fixed number of threads: the second figure would let the pool grow.
-      return new httplib::ThreadPool(options.threads, options.threads,
-                                     options.connections_queued_max);
-    };
+    server.new_task_queue = [this] { return new Handoff(server); };
     server.set_keep_alive_timeout(options.keep_alive_timeout.count());
     server.set_keep_alive_max_count(options.keep_alive_max_requests);
-    const auto [read_s, read_us] = split(options.read_timeout);
-    server.set_read_timeout(read_s, read_us);
-    const auto [write_s, write_us] = split(options.write_timeout);
-    server.set_write_timeout(write_s, write_us);
     server.set_payload_max_length(options.body_bytes_max);
     server.set_tcp_nodelay(true);
     // Two servers on one port would share its connections; the library's default allows that.
@@ -199,7 +233,7 @@ struct Server::Library {
     const httplib::Server::Handler handler = [this](const httplib::Request& request,
                                                     httplib::Response& response) {
       Call call = to_call(request);
-      apply(api->handle(call), response);
+      apply(api->reads_much(call) ? handle_aside(call) : api->handle(call), response);
     };
     // The Api routes by itself; the library only has to hand over every path there is, for which
     // patterns by number of segments cost far less than a regular expression.
@@ -240,6 +274,30 @@ struct Server::Library {
         });
   }
 
+  // The request's fiber waits while one of the readers blocks on the disk for it.
+  Reply handle_aside(Call& call) {
+    engine::Parker* const waiter = &engine::Parker::current();
+    Reply reply;
+    std::exception_ptr thrown;
+    std::atomic<bool> done{false};
+    readers.enqueue([&, waiter] {
+      try {
+        reply = api->handle(call);
+      } catch (...) {
+        thrown = std::current_exception();
+      }
+      done.store(true);
+      waiter->unpark();
+    });
+    while (!done.load()) {
+      waiter->park();
+    }
+    if (thrown) {
+      std::rethrow_exception(thrown);
+    }
+    return reply;
+  }
+
   // Headers that every answer has.
   void finish(const httplib::Request& request, httplib::Response& response) {
     const auto given = request.headers.find("X-Request-Id");
@@ -253,8 +311,13 @@ struct Server::Library {
     if (ours && request.get_header_value("Connection") != "close") {
       response.headers.erase("Connection");
     }
+    if (Connection::current().stopping()) {
+      response.headers.erase("Keep-Alive");
+      response.headers.erase("Connection");
+      response.set_header("Connection", "close");
+    }
     if (response.get_header_value("Connection") == "close") {
-      Listener::close_after_answer();
+      Connection::current().close_after_answer();
     }
     if (options.access_log) {
       log->info("request", {{"request_id", id},
@@ -269,6 +332,7 @@ struct Server::Library {
   observe::Logger* log;
   ServerOptions options;
   Listener server;
+  httplib::ThreadPool readers;
 };
 
 Server::Server(Api& api, observe::Logger& log, ServerOptions options)
@@ -281,6 +345,9 @@ Server::~Server() = default;
 
 Result<int> Server::bind() {
   const ServerOptions& options = library_->options;
+  if (auto opened = library_->server.open(); !opened) {
+    return std::unexpected(opened.error());
+  }
   int port = options.port;
   const bool bound = port == 0 ? (port = library_->server.bind_to_any_port(options.host)) > 0
                                : library_->server.bind_to_port(options.host, port);

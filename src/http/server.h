@@ -1,7 +1,9 @@
 // http/server.h: the HTTP server: cpp-httplib with every limit set, joined to the Api.
 //
-// One thread per connection from a fixed pool. Lifetime: bind(), serve() in a thread of its own,
-// stop(). All functions from any thread; stop() may be called at any time.
+// A few threads serve all connections (loop.h); requests that read much run on `readers`, so that
+// they hold nobody up. Lifetime: bind(), serve() in a thread of its own, stop(); and it outlives
+// the engine, which may still wake who waited here. All functions from any thread; stop() may be
+// called at any time.
 #pragma once
 
 #include <chrono>
@@ -18,8 +20,10 @@ namespace payonce::http {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 8080;  // 0: any free port
-  std::size_t threads = 96;
-  std::size_t connections_queued_max = 1024;  // accepted, waiting for a thread; more are closed
+  std::size_t threads = 2;
+  std::size_t readers = 8;  // threads for requests that read much of the disk
+  std::size_t connections_max = 16'384;
+  std::size_t requests_max = 4'096;
   std::chrono::seconds keep_alive_timeout{60};
   std::size_t keep_alive_max_requests = 1'000'000;
   std::chrono::milliseconds read_timeout{10'000};

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/assert.h"
+#include "observe/thread_name.h"
 
 namespace payonce::tasks {
 namespace {
@@ -82,8 +83,9 @@ void Scheduler::stop() {
     timer_.join();
   }
   for (const auto& queue : queues_) {
-    // An effect that is no task wakes one worker, which then sees that it is over.
-    for (std::size_t i = 0; i < queue->workers.size(); ++i) {
+    // An effect that is no task wakes a worker, which then sees that it is over. One worker may
+    // take as many as make a batch.
+    for (std::size_t i = 0; i < queue->workers.size() * queue->options.batch_max; ++i) {
       queue->ready.enqueue(Ready{.task = core::WorkflowEnded{}, .since = {}});
     }
     for (std::thread& worker : queue->workers) {
@@ -93,14 +95,26 @@ void Scheduler::stop() {
   }
 }
 
-void Scheduler::release(core::Effect effect) {
+void Scheduler::release(core::Effect effect) { release_at(clock_->now(), std::move(effect)); }
+
+void Scheduler::release_all(std::vector<core::Effect>& effects) {
+  if (effects.empty()) {
+    return;
+  }
+  const Timestamp now = clock_->now();
+  for (core::Effect& effect : effects) {
+    release_at(now, std::move(effect));
+  }
+  effects.clear();
+}
+
+void Scheduler::release_at(Timestamp now, core::Effect effect) {
   const auto takes = [&](const auto& queue) { return queue->takes(effect); };
   const auto found = std::ranges::find_if(queues_, takes);
   PAYONCE_ASSERT(found != queues_.end());
   Queue& queue = **found;
   pending_.fetch_add(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
   const Timestamp due = due_of(effect);
-  const Timestamp now = clock_->now();
   if (due <= now && !queue.backlogged.load() &&
       queue.ready_count.load() < queue.options.ready_max) {
     make_ready(queue, now, std::move(effect));
@@ -131,41 +145,64 @@ void Scheduler::hold_back(Queue& queue, Timestamp due, core::Effect task) {
 }
 
 void Scheduler::work(Queue& queue) {
+  observe::name_thread("task " + queue.options.name);
+  std::vector<Ready> batch;
   while (true) {
-    Ready next;
-    queue.ready.wait_dequeue(next);
-    core::Effect& task = next.task;
+    batch.resize(queue.options.batch_max);
+    batch.resize(queue.ready.wait_dequeue_bulk(batch.begin(), batch.size()));
     if (stopping_.load(std::memory_order_acquire)) {
       return;
     }
-    queue.running.fetch_add(1);
-    queue.last_since_us.store(next.since.us);
-    queue.ready_count.fetch_sub(1);
+    queue.running.fetch_add(batch.size());
+    queue.last_since_us.store(batch.back().since.us);
+    queue.ready_count.fetch_sub(batch.size());
     if (queue.backlogged.load()) {
       const std::lock_guard lock(timer_mutex_);
       poked_ = true;  // there is room again for what was held back
       timer_wake_.notify_one();
     }
-    const std::string charge = charge_of(task);
-    if (charge.empty()) {
-      run(queue, task);
-    } else if (take_turn(queue, charge, task)) {
-      run(queue, task);
-      pass_turn(queue, charge);
-    }
-    queue.running.fetch_sub(1);
+    run(queue, batch);
+    queue.running.fetch_sub(batch.size());
   }
 }
 
-void Scheduler::run(Queue& queue, const core::Effect& task) {
-  if (!wanted_ || wanted_(task)) {
-    std::optional<core::Command> result = queue.activity(task);
-    if (result) {
-      queue.completed.fetch_add(1);
-      post_(*std::move(result));
+void Scheduler::run(Queue& queue, std::vector<Ready>& batch) {
+  std::vector<core::Effect> tasks;
+  std::vector<std::string> turns;
+  for (Ready& ready : batch) {
+    std::string charge = charge_of(ready.task);
+    if (!charge.empty()) {
+      if (!take_turn(queue, charge, ready.task)) {
+        continue;
+      }
+      turns.push_back(std::move(charge));
+    }
+    tasks.push_back(std::move(ready.task));
+  }
+  if (tasks.empty()) {
+    return;
+  }
+  perform(queue, tasks);
+  for (const std::string& charge : turns) {
+    pass_turn(queue, charge);
+  }
+  pending_.fetch_sub(queue.options.counted ? tasks.size() : 0, std::memory_order_relaxed);
+}
+
+void Scheduler::perform(Queue& queue, std::span<const core::Effect> tasks) {
+  const std::vector<bool> wanted = wanted_ ? wanted_(tasks) : std::vector<bool>(tasks.size(), true);
+  std::vector<core::Command> results;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (wanted[i]) {
+      if (auto result = queue.activity(tasks[i])) {
+        results.push_back(*std::move(result));
+      }
     }
   }
-  pending_.fetch_sub(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
+  queue.completed.fetch_add(results.size());
+  if (!results.empty()) {
+    post_(std::move(results));
+  }
 }
 
 bool Scheduler::take_turn(Queue& queue, const std::string& charge, core::Effect& task) {
@@ -197,6 +234,7 @@ void Scheduler::pass_turn(Queue& queue, const std::string& charge) {
 }
 
 void Scheduler::run_timer() {
+  observe::name_thread("timer");
   while (!stopping_.load(std::memory_order_acquire)) {
     const Timestamp now = clock_->now();
     std::unique_lock lock(timer_mutex_);

@@ -27,6 +27,7 @@
 #include <optional>
 
 #include <queue>
+#include <span>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -55,6 +56,9 @@ struct QueueOptions {
   std::string name;
   std::size_t workers = 1;
   std::size_t ready_max = 65'536;
+  // Tasks that a worker takes at once, and whose results it hands back together. Above 1 only where
+  // no task waits for anything, or those behind it would wait as well.
+  std::size_t batch_max = 1;
   bool counted = true;  // towards pending_max; timers are not: they wait without work to do
 };
 
@@ -70,9 +74,9 @@ struct QueueStats {
 
 class Scheduler final : public engine::TaskSink {
  public:
-  using Post = std::function<void(core::Command)>;  // gives a result back to the engine
-  // Whether the state still waits for a task; asked right before it is run.
-  using Wanted = std::function<bool(const core::Effect&)>;
+  using Post = std::function<void(std::vector<core::Command>)>;  // gives results to the engine
+  // Which tasks the state still waits for; asked right before they are run.
+  using Wanted = std::function<std::vector<bool>(std::span<const core::Effect>)>;
 
   Scheduler(engine::Clock& clock, std::size_t pending_max);
   ~Scheduler() override;
@@ -89,6 +93,7 @@ class Scheduler final : public engine::TaskSink {
   void stop();
 
   void release(core::Effect effect) override;
+  void release_all(std::vector<core::Effect>& effects) override;
   [[nodiscard]] bool saturated() const override {
     return pending_.load(std::memory_order_relaxed) >= pending_max_;
   }
@@ -131,7 +136,9 @@ class Scheduler final : public engine::TaskSink {
   void make_ready(Queue& queue, Timestamp now, core::Effect task);
   void hold_back(Queue& queue, Timestamp due, core::Effect task);
   void work(Queue& queue);
-  void run(Queue& queue, const core::Effect& task);
+  void release_at(Timestamp now, core::Effect effect);
+  void run(Queue& queue, std::vector<Ready>& batch);
+  void perform(Queue& queue, std::span<const core::Effect> tasks);
   // Takes the charge that the task is about; false: another task has it, and passes this one on.
   [[nodiscard]] static bool take_turn(Queue& queue, const std::string& charge, core::Effect& task);
   void pass_turn(Queue& queue, const std::string& charge);

@@ -498,7 +498,7 @@ class Paths(BadInputCase):
 class HalfRequests(BadInputCase):
     """Clients that stop in mid-sentence, go silent or never read."""
 
-    settings = (*BadInputCase.settings, "server.threads=16", "server.waiters_max=8")
+    settings = (*BadInputCase.settings, "server.requests_max=16", "server.waiters_max=8")
 
     def whole(self):
         return message("POST", self.deposits, b'{"amount":"0"}', JSON)
@@ -537,7 +537,7 @@ class HalfRequests(BadInputCase):
         self.assertLess(time.monotonic() - begin, 25)
         self.assert_serving()
 
-    def test_more_silent_clients_than_threads_do_not_stop_the_server_for_long(self):
+    def test_more_silent_clients_than_requests_do_not_stop_the_server_for_long(self):
         connections = [self.client.open_raw() for _ in range(40)]
         try:
             for connection in connections:

@@ -17,6 +17,8 @@ class VoidFails(SagaCase):
         self.at_step(payment_id, "await_callback")
         self.assert_status(self.cancel(payment_id), 202)
         self.given_up(payment_id)
+        wait_until(lambda: "notification_sent" in self.types(payment_id),
+                   "its notification has gone out")
         return payment_id
 
     def given_up(self, payment_id):

@@ -144,9 +144,9 @@ class SlowGateway(ApiCase):
             self.assertEqual(self.assert_status(answer, 200).json["status"], "success")
 
     def test_more_waiters_than_allowed_do_not_keep_others_out(self):
-        """Every thread held by a waiter would leave none for a plain request."""
+        """Every place for a request held by a waiter would leave none for a plain one."""
         server = Server(settings=["gateway.latency=4s", "gateway.workers=50",
-                                  "server.threads=12", "server.waiters_max=8"])
+                                  "server.requests_max=12", "server.waiters_max=8"])
         self.addCleanup(server.close)
         server.start()
         with server.client() as client:

@@ -31,6 +31,7 @@ THIRD_PARTY = {
     "lmdb.h": {"log", "idempotency"},
     "xxhash.h": {"log"},
     "concurrentqueue/": {"engine", "tasks"},
+    "boost/context/": {"http"},
     "httplib.h": {"http", "adapters", "app"},
     "simdjson.h": {"http", "adapters", "app"},
     "rapidjson/": {"http", "adapters", "observe", "app"},

@@ -269,17 +269,12 @@ TEST_F(LoadFile, DeepNesting_IsRefusedWithoutHarm) {
 }
 
 TEST_F(LoadFile, RulesBetweenKeys_WaitUntilEachValueIsRight) {
-  EXPECT_EQ(errors_in("[server]\nthreads = 8\nwaiter_max = 4\n"),
-            "config.toml:3: unknown key \"server.waiter_max\"; did you mean "
-            "\"server.waiters_max\"?\n");
+  EXPECT_EQ(errors_in("[notify.retry]\ninitial_interval = \"2m\"\nmaximum_intervall = \"4m\"\n"),
+            "config.toml:3: unknown key \"notify.retry.maximum_intervall\"; did you mean "
+            "\"notify.retry.maximum_interval\"?\n");
 }
 
 TEST_F(LoadFile, RulesBetweenKeys_NameBothAndWhereTheyCameFrom) {
-  EXPECT_EQ(errors_in("[server]\nthreads = 8\n"),
-            "server.waiters_max = 64 (default) must be below server.threads = 8 (config.toml:2), "
-            "or waiting requests could hold every thread\n");
-  EXPECT_EQ(options_of({.file = write("server = { threads = 8, waiters_max = 7 }")}).server.threads,
-            8U);
   EXPECT_EQ(errors_in("notify.retry.initial_interval = \"2m\"\n"),
             "notify.retry.initial_interval = \"2m\" (config.toml:1) must not be above "
             "notify.retry.maximum_interval = \"1m\" (default)\n");

@@ -62,7 +62,7 @@ TEST_F(Render, Effective_SaysWhereEachValueCameFrom) {
   const std::string text = render(*loaded);
   EXPECT_THAT(text, HasSubstr("level = \"warn\"  # environment PAYONCE_LOG_LEVEL\n"));
   EXPECT_THAT(text, HasSubstr("data = \"x\"  # --data\n"));
-  EXPECT_THAT(text, HasSubstr("threads = 96\n"));
+  EXPECT_THAT(text, HasSubstr("threads = 4\n"));
 }
 
 TEST_F(Render, ConfigToml_HasNestedTablesBehindTheirParents) {

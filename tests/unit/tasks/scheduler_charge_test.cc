@@ -62,14 +62,19 @@ class ChargeTest : public testing::Test {
         {.name = "gateway", .workers = workers},
         [this](const core::Effect& task) { return run(task); },
         [](const core::Effect&) { return true; });
-    scheduler->set_post([this](core::Command command) {
-      const auto& posted = std::get<core::RetryRefund>(command);
-      note("posted " + posted.refund_id);
+    scheduler->set_post([this](const std::vector<core::Command>& results) {
+      for (const core::Command& result : results) {
+        note("posted " + std::get<core::RetryRefund>(result).refund_id);
+      }
     });
-    scheduler->set_wanted([this](const core::Effect& task) {
+    scheduler->set_wanted([this](std::span<const core::Effect> tasks) {
       const std::lock_guard lock(mutex);
-      ++asked[label(task)];
-      return !unwanted.contains(label(task));
+      std::vector<bool> answers;
+      for (const core::Effect& task : tasks) {
+        ++asked[label(task)];
+        answers.push_back(!unwanted.contains(label(task)));
+      }
+      return answers;
     });
     scheduler->start();
   }
@@ -227,7 +232,9 @@ TEST_F(ChargeTest, ManyTasksOfFewCharges_NeverRunTwoOfOneAtATime) {
       },
       [](const core::Effect&) { return true; });
   std::atomic<int> posted{0};
-  scheduler->set_post([&](const core::Command&) { ++posted; });
+  scheduler->set_post([&](const std::vector<core::Command>& results) {
+    posted += static_cast<int>(results.size());
+  });
   scheduler->start();
   for (int i = 0; i < 3000; ++i) {
     scheduler->release(call("pay_" + std::to_string(i % 3)));
@@ -361,8 +368,10 @@ TEST_F(ChargeTest, CancelWhileTheCallRuns_VoidsWhatTheCallDid) {
       [](const core::Effect& task) {
         return !std::holds_alternative<core::SendNotification>(task);
       });
-  scheduler->set_post([&](core::Command command) { world.engine->post(std::move(command)); });
-  scheduler->set_wanted([&](const core::Effect& task) { return world.engine->wanted(task); });
+  scheduler->set_post(
+      [&](std::vector<core::Command> results) { world.engine->post_all(std::move(results)); });
+  scheduler->set_wanted(
+      [&](std::span<const core::Effect> tasks) { return world.engine->wanted(tasks); });
   world.prepare();
   world.tasks->on_release = [&](const core::Effect& effect) {
     if (!std::holds_alternative<core::SendNotification>(effect)) {

@@ -102,7 +102,9 @@ class SchedulerTest : public testing::Test {
         [](const core::Effect& task) {
           return std::holds_alternative<core::SendNotification>(task);
         });
-    scheduler->set_post([this](core::Command command) {
+    scheduler->set_post([this](const std::vector<core::Command>& commands) {
+      ASSERT_EQ(commands.size(), 1U);
+      const core::Command& command = commands.front();
       const std::lock_guard lock(mutex);
       if (const auto* reply = std::get_if<core::RecordGatewayReply>(&command)) {
         results.push_back(reply->payment_id + "/" + std::to_string(reply->attempt));
@@ -380,7 +382,8 @@ TEST(SchedulerWithEngine, Payments_AreCarriedToTheirEnd) {
       [](const core::Effect& task) {
         return std::holds_alternative<core::SendNotification>(task);
       });
-  scheduler.set_post([&](core::Command command) { world.engine->post(std::move(command)); });
+  scheduler.set_post(
+      [&](std::vector<core::Command> results) { world.engine->post_all(std::move(results)); });
   world.prepare();
   world.tasks->on_release = [&](const core::Effect& effect) { scheduler.release(effect); };
   ASSERT_TRUE(world.engine->recover());

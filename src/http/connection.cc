@@ -1,0 +1,205 @@
+#include "http/connection.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+
+namespace payonce::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kBufferBytes = 4096;
+// The least rate of a body: as much in each read_timeout.
+constexpr std::int64_t kBytesPerReadTimeout = 64 * 1024;
+// After an error the client may still be sending. Closing at once would reset the connection and
+// with it the answer, so what still comes is read and dropped, within these bounds.
+constexpr milliseconds kLingerTime{500};
+constexpr std::size_t kLingerBytes = std::size_t{1} << 20;
+
+bool would_block(int code) { return code == EAGAIN || code == EWOULDBLOCK; }
+
+}  // namespace
+
+Connection::Connection(int fd, Loop& loop, Owner& owner, const ConnectionLimits& limits)
+    : Socket(fd),
+      loop_(&loop),
+      owner_(&owner),
+      limits_(&limits),
+      requests_left_(limits.requests_max),
+      idle_since_(Loop::Clock::now()) {
+  httplib::detail::get_remote_ip_and_port(fd, remote_address_, remote_port_);
+  httplib::detail::get_local_ip_and_port(fd, local_address_, local_port_);
+}
+
+Connection::~Connection() { ::close(fd()); }
+
+Connection& Connection::current() { return *static_cast<Connection*>(Loop::local()); }
+
+void Connection::on_ready() {
+  if (!busy_) {
+    busy_ = true;
+    loop_->spawn([this] { serve(); });
+  }
+}
+
+void Connection::serve() {
+  Loop::local() = this;
+  bool good = true;
+  bool more = true;
+  while (good && more) {
+    --requests_left_;
+    const bool last = requests_left_ == 0 || stopping();
+    reading_head_ = true;
+    deadline_ = Loop::Clock::now() + limits_->read_timeout;
+    try {
+      good = owner_->process(*this, last) && !last && keep_ && !stopping();
+      more = good && has_more();
+    } catch (const std::exception&) {
+      good = false;  // memory ran out while the request was read; nothing was carried out
+    }
+    if (more) {
+      loop_->yield();  // however much was sent ahead, the others have their turn
+    }
+  }
+  if (good) {
+    busy_ = false;
+    idle_since_ = Loop::Clock::now();
+    return;
+  }
+  if (!keep_) {
+    linger();
+  }
+  close();
+}
+
+void Connection::close() {
+  loop_->remove(*this);
+  ::shutdown(fd(), SHUT_RDWR);
+  owner_->over(*this);
+}
+
+void Connection::close_if_idle_since(Loop::Clock::time_point before) {
+  if (!busy_ && idle_since_ <= before) {
+    close();
+  }
+}
+
+void Connection::head_is_read() {
+  reading_head_ = false;
+  deadline_ = Loop::Clock::now() + limits_->read_timeout;
+}
+
+// A head has a fixed time. A body has as much again, and more as it comes, but never more than
+// that at once: so whoever is silent, or slower than the least rate, is cut off.
+void Connection::extend_deadline(std::size_t received) {
+  if (!reading_head_) {
+    const auto now = Loop::Clock::now();
+    const auto earned =
+        limits_->read_timeout * static_cast<std::int64_t>(received) / kBytesPerReadTimeout;
+    deadline_ = std::min(deadline_ + earned, now + limits_->read_timeout);
+  }
+}
+
+// Reads once. Whether more is there is known without asking again: only a full read leaves that
+// open, and a peer that has gone (epoll(7), on edge-triggered stream sockets).
+ssize_t Connection::receive(char* to, std::size_t size, Loop::Clock::time_point deadline) {
+  while (true) {
+    const ssize_t got = ::recv(fd(), to, size, MSG_DONTWAIT);
+    if (got >= 0) {
+      readable_ = hung_up_ || static_cast<std::size_t>(got) == size;
+      return got;
+    }
+    if (would_block(errno)) {
+      readable_ = hung_up_;
+      if (hung_up_ || !loop_->wait_readable(*this, deadline)) {
+        return -1;
+      }
+    } else if (errno != EINTR) {
+      return -1;
+    }
+  }
+}
+
+// Whether something of a next request is here already, or the end of the connection.
+bool Connection::has_more() {
+  if (used_ < filled_ || !readable_) {
+    return used_ < filled_;
+  }
+  buffer_.resize(kBufferBytes);
+  const ssize_t got = ::recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_PEEK);
+  readable_ = hung_up_ || got >= 0 || !would_block(errno);
+  return readable_;
+}
+
+ssize_t Connection::read(char* to, std::size_t size) {
+  if (used_ == filled_) {
+    if (size >= kBufferBytes) {
+      const ssize_t got = receive(to, size, deadline_);
+      extend_deadline(got > 0 ? static_cast<std::size_t>(got) : 0);
+      return got;
+    }
+    buffer_.resize(kBufferBytes);
+    used_ = 0;
+    filled_ = 0;
+    const ssize_t got = receive(buffer_.data(), buffer_.size(), deadline_);
+    if (got <= 0) {
+      return got;
+    }
+    filled_ = static_cast<std::size_t>(got);
+    extend_deadline(filled_);
+  }
+  const std::size_t taken = std::min(size, filled_ - used_);
+  std::memcpy(to, buffer_.data() + used_, taken);
+  used_ += taken;
+  return static_cast<ssize_t>(taken);
+}
+
+ssize_t Connection::write(const char* from, std::size_t size) {
+  const auto deadline = Loop::Clock::now() + limits_->write_timeout;
+  while (true) {
+    const ssize_t put = ::send(fd(), from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put >= 0) {
+      return put;
+    }
+    if (would_block(errno)) {
+      writable_ = gone_;
+      if (gone_ || !loop_->wait_writable(*this, deadline)) {
+        return -1;
+      }
+    } else if (errno != EINTR) {
+      return -1;
+    }
+  }
+}
+
+void Connection::linger() {
+  ::shutdown(fd(), SHUT_WR);
+  const auto deadline = Loop::Clock::now() + kLingerTime;
+  std::array<char, kBufferBytes> dropped;
+  for (std::size_t total = 0; total < kLingerBytes;) {
+    const ssize_t got = receive(dropped.data(), dropped.size(), deadline);
+    if (got <= 0) {
+      return;
+    }
+    total += static_cast<std::size_t>(got);
+  }
+}
+
+void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {
+  ip = remote_address_;
+  port = remote_port_;
+}
+
+void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
+  ip = local_address_;
+  port = local_port_;
+}
+
+}  // namespace payonce::http
