@@ -3,6 +3,7 @@
 #   contract  tests/contract/*_test.cc, one executable
 #   api       tests/api/test_*.py, black box against the payonce of this build
 #   crash     tests/crash/test_*.py, likewise
+#   perf      instructions per payment against those on record (perf/micro)
 #   tidy      tests/tidy, the rules about the source itself
 # Every test has a time-out, doubled under a sanitizer.
 
@@ -115,6 +116,12 @@ foreach(kind api crash)
     endif()
   endforeach()
 endforeach()
+
+# Instruction counts are those of the release build.
+if(TARGET core_instructions AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PAYONCE_SANITIZER)
+  payonce_python_test(perf.instructions perf 300 .
+    "${PROJECT_SOURCE_DIR}/perf/micro/instructions.py" $<TARGET_FILE:core_instructions>)
+endif()
 
 payonce_python_test(tidy.layers tidy 60 tidy layers.py)
 payonce_python_test(tidy.banned tidy 60 tidy banned.py)
