@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -320,17 +321,35 @@ TEST_F(SchedulerBatchTest, StopDropsWhatIsBehindTheBatchThatRuns) {
   EXPECT_EQ(results, started.size());
 }
 
-// Each worker needs something to wake it, although one of them may take all that there is.
+// Each worker needs something to wake it, although one of them may take all that there is. Here
+// all are busy when stop() begins, and mostly still are when it waits for them.
 TEST(SchedulerBatch, StopEndsAllWorkersOfAQueue) {
+  constexpr int kWorkers = 4;
   ManualClock clock;
-  for (int round = 0; round < 50; ++round) {
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> running{0};
+    std::atomic<bool> over{false};
     Scheduler scheduler(clock, 1000);
     scheduler.add_queue(
-        {.name = "gateway", .workers = 4, .batch_max = 8},
-        [](const core::Effect&) { return std::optional<core::Command>(); },
+        {.name = "fraud", .workers = kWorkers, .batch_max = 8},
+        [&](const core::Effect&) -> std::optional<core::Command> {
+          ++running;
+          while (!over) {
+            std::this_thread::yield();
+          }
+          for (int i = 0; i < 200; ++i) {
+            std::this_thread::yield();
+          }
+          return std::nullopt;
+        },
         [](const core::Effect&) { return true; });
     scheduler.set_post([](const std::vector<core::Command>&) {});
     scheduler.start();
+    for (int i = 1; i <= kWorkers; ++i) {
+      scheduler.release(core::CheckFraud{});
+      ASSERT_TRUE(eventually([&] { return running == i; }));
+    }
+    over = true;
     scheduler.stop();
   }
 }
