@@ -33,7 +33,7 @@ def parse_options(arguments):
     parser.add_argument("--commits", type=int, default=1000,
                         help="bare LMDB commits per batch size and round (1000)")
     parser.add_argument("--threads", type=int, default=96,
-                        help="threads of the constant server, as many as payonce has (96)")
+                        help="threads of the constant server, of its own pool (96)")
     parser.add_argument("--keys", action="store_true",
                         help="give each payment an Idempotency-Key of its own")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",

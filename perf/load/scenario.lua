@@ -10,6 +10,7 @@
 --   run=TEXT      goes into every payment's description, so that no two runs make the same one
 --   keys=on       gives every payment an Idempotency-Key of its own
 --   accounts=N    spread over bench-0 .. bench-(N-1); 1000 when not given
+--   repeat=N      with keys=on: every Nth request repeats the one before it, key and all
 
 local scenario = {}
 
@@ -27,7 +28,12 @@ local function parse_arguments(args)
   return options
 end
 
-local function request_text(path, headers, body)
+function scenario.get(path)
+  return "GET " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. (wrk.port or "80") ..
+    "\r\n\r\n"
+end
+
+function scenario.post(path, headers, body)
   local lines = {
     "POST " .. path .. " HTTP/1.1",
     "Host: " .. wrk.host .. ":" .. (wrk.port or "80"),
@@ -70,7 +76,7 @@ local function payment_pieces(spec, options, account)
   if options.keys == "on" then
     headers[#headers + 1] = 'Idempotency-Key: "' .. unique .. '"'
   end
-  return cut_at_marker(request_text("/v1/payments", headers, body))
+  return cut_at_marker(scenario.post("/v1/payments", headers, body))
 end
 
 -- Counts answers by status; keeps the first unexpected one to show.
@@ -118,9 +124,20 @@ local function outcomes_of_all_threads()
   return all
 end
 
+-- How many different payments the threads asked for; of these at most one per connection was not
+-- sent, or not answered, when wrk stopped.
+local function payments_asked()
+  local all = 0
+  for _, thread in ipairs(threads) do
+    all = all + thread:get("asked")
+  end
+  return all
+end
+
 local function report(spec, summary, latency)
   local result = {
     scenario = spec.name,
+    asked = payments_asked(),
     checked = threads[1]:get("checked"),
     requests = summary.requests,
     seconds = summary.duration / 1e6,
@@ -154,6 +171,7 @@ local function define(spec, make_request)
   function init(args)
     local options = parse_arguments(args)
     codes, unexpected, sample = {}, 0, ""
+    asked = 0
     checked = options.checked == true
     if checked then count_responses(spec.expected) end
     request = make_request(options)
@@ -173,12 +191,28 @@ function scenario.payments(spec)
     for account = 0, accounts - 1 do
       pieces[account] = payment_pieces(spec, options, account)
     end
-    local sequence = 0
     local shift = thread_index * 331
+    local every = tonumber(options["repeat"]) or 0
+    local count = 0
     return function()
-      sequence = sequence + 1
-      local around = pieces[(sequence + shift) % accounts]
-      return table.concat(around, string.format("%011d", sequence))
+      count = count + 1
+      if every == 0 or count % every ~= 0 then
+        asked = asked + 1
+      end
+      local around = pieces[(asked + shift) % accounts]
+      return table.concat(around, string.format("%011d", asked))
+    end
+  end)
+end
+
+-- spec: name, make(options, number) -> request text, expected. `make` is called with 1, 2, 3 …; it
+-- counts the payments that it asks for in the global `asked`.
+function scenario.mixed(spec)
+  define(spec, function(options)
+    local number = 0
+    return function()
+      number = number + 1
+      return spec.make(options, number)
     end
   end)
 end
@@ -187,7 +221,7 @@ end
 function scenario.repeated(spec)
   define(spec, function(options)
     local key = options.key or spec.key
-    local text = request_text("/v1/payments", { 'Idempotency-Key: "' .. key .. '"' },
+    local text = scenario.post("/v1/payments", { 'Idempotency-Key: "' .. key .. '"' },
                               options.body or spec.body)
     return function() return text end
   end)
