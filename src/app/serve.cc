@@ -231,7 +231,13 @@ int serve(const config::Options& options, const config::Sources& sources) {
   if (!port) {
     return refuse(port.error(), kExitUsage);
   }
-  std::thread serving([&] { server.serve(); });
+  std::thread serving([&] {
+    if (!server.serve()) {
+      // A process that lives on without listening helps nobody; what was acknowledged is durable.
+      log.error("accept_failed", {{"next", "stopping; start again"}});
+      ::_exit(kExitFailed);
+    }
+  });
   const config::Endpoint address{options.server.listen.host, static_cast<std::uint16_t>(*port)};
   log.info("listening",
            {{"address", config::to_string(address)}, {"version", build_info().version}});

@@ -359,7 +359,7 @@ Result<int> Server::bind() {
   return port;
 }
 
-void Server::serve() { library_->server.listen_after_bind(); }
+bool Server::serve() { return library_->server.listen_after_bind(); }
 
 void Server::stop() {
   // The library forgets a stop that comes before it listens.

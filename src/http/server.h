@@ -42,8 +42,9 @@ class Server {
   // Takes the address; the port, which is the one chosen when 0 was asked for. From now on
   // connections are accepted by the kernel, and answered once serve() runs.
   [[nodiscard]] Result<int> bind();
-  // Answers requests until stop(); returns when the last connection has ended.
-  void serve();
+  // Answers requests until stop(); returns when the last connection has ended. False: it ended by
+  // itself, since no connection can be accepted any more.
+  [[nodiscard]] bool serve();
   void stop();
 
  private:
