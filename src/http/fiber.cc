@@ -53,6 +53,8 @@ class Fiber::Stack {
     const boost::context::stack_context made = stacks_.allocate();
     fiber_->stack_end_ = static_cast<const char*>(made.sp) - made.size;
     fiber_->stack_bytes_ = made.size;
+    // Boost's constructor goes there right away, and back: the constructor of Fiber arrives.
+    leave(&fiber_->made_by_, fiber_->stack_end_, fiber_->stack_bytes_);
     return made;
   }
   void deallocate(boost::context::stack_context& stack) noexcept { stacks_.deallocate(stack); }
@@ -65,7 +67,9 @@ class Fiber::Stack {
 Fiber::Fiber(std::size_t stack_bytes)
     : thread_state_(make_state()),
       inside_(std::allocator_arg, Stack(*this, stack_bytes),
-              [this](boost::context::fiber&& outside) { return run(std::move(outside)); }) {}
+              [this](boost::context::fiber&& outside) { return run(std::move(outside)); }) {
+  arrive(made_by_, nullptr, nullptr);
+}
 
 Fiber::~Fiber() {
   PAYONCE_ASSERT(idle());
@@ -80,6 +84,9 @@ void Fiber::resume() {
   leave(&saved, stack_end_, stack_bytes_);
   switch_state(thread_state_);
   inside_ = std::move(inside_).resume();
+  if (over_) {
+    switch_state(outside_state_);  // not by the fiber itself: its last frames have yet to end there
+  }
   arrive(saved, nullptr, nullptr);
 }
 
@@ -100,7 +107,6 @@ boost::context::fiber Fiber::run(boost::context::fiber&& outside) {
     yield();
   }
   leave(nullptr, outside_stack_, outside_bytes_);  // for good
-  switch_state(outside_state_);
   return std::move(outside_);
 }
 

@@ -2,8 +2,9 @@
 // thread.
 //
 // Boost.Context switches the stacks; what is added here is use again and again, and what the
-// sanitizers must be told. Threads: one, always the same. Lifetime: ended by its owner while it is
-// idle, which is when its body has returned.
+// sanitizers must be told. Threads: one, always the same, but for its end. Lifetime: ended by its
+// owner while it is idle, which is when its body has returned. Handlers of exceptions must not
+// yield: which exception is being handled is known to the thread, not to the fiber.
 #pragma once
 
 #include <cstddef>
@@ -40,6 +41,7 @@ class Fiber {
   // For the sanitizers: both sides of a switch.
   const void* outside_stack_ = nullptr;
   std::size_t outside_bytes_ = 0;
+  void* made_by_ = nullptr;
   void* thread_state_ = nullptr;
   void* outside_state_ = nullptr;
   boost::context::fiber inside_;   // valid while it is not running
