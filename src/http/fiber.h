@@ -15,6 +15,14 @@
 
 namespace payonce::http {
 
+// Deep enough for the deepest JSON that is taken (json_value.h) many times over. Sanitizers make
+// every frame several times as large.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::size_t kFiberStackBytes = std::size_t{2} * 1024 * 1024;
+#else
+inline constexpr std::size_t kFiberStackBytes = std::size_t{256} * 1024;
+#endif
+
 class Fiber {
  public:
   // The stack is reserved whole, and takes memory as far down as it has been used; below it lies a

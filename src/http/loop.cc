@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "http/fiber.h"
 
 namespace payonce::http {
 namespace {

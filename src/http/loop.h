@@ -29,6 +29,7 @@
 
 #include "base/result.h"
 #include "engine/parker.h"
+#include "http/fiber.h"
 
 namespace payonce::http {
 
@@ -38,7 +39,7 @@ class Loop {
 
   struct Options {
     std::size_t tasks_max = 1024;
-    std::size_t stack_bytes = std::size_t{256} * 1024;
+    std::size_t stack_bytes = kFiberStackBytes;
   };
 
   // A socket of the loop. What epoll said last, edge by edge; whoever meets EAGAIN takes it back.
