@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kBufferBytes = 4096;
 // The least rate of a body: as much in each read_timeout.
-constexpr std::int64_t kBytesPerReadTimeout = 64 * 1024;
+constexpr std::int64_t kBytesPerReadTimeout = std::int64_t{64} * 1024;
 // After an error the client may still be sending. Closing at once would reset the connection and
 // with it the answer, so what still comes is read and dropped, within these bounds.
 constexpr milliseconds kLingerTime{500};
@@ -113,12 +113,12 @@ ssize_t Connection::receive(char* to, std::size_t size, Loop::Clock::time_point 
   while (true) {
     const ssize_t got = ::recv(fd(), to, size, MSG_DONTWAIT);
     if (got >= 0) {
-      readable_ = hung_up_ || static_cast<std::size_t>(got) == size;
+      readable = hung_up || static_cast<std::size_t>(got) == size;
       return got;
     }
     if (would_block(errno)) {
-      readable_ = hung_up_;
-      if (hung_up_ || !loop_->wait_readable(*this, deadline)) {
+      readable = hung_up;
+      if (hung_up || !loop_->wait_readable(*this, deadline)) {
         return -1;
       }
     } else if (errno != EINTR) {
@@ -129,13 +129,13 @@ ssize_t Connection::receive(char* to, std::size_t size, Loop::Clock::time_point 
 
 // Whether something of a next request is here already, or the end of the connection.
 bool Connection::has_more() {
-  if (used_ < filled_ || !readable_) {
+  if (used_ < filled_ || !readable) {
     return used_ < filled_;
   }
   buffer_.resize(kBufferBytes);
   const ssize_t got = ::recv(fd(), buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_PEEK);
-  readable_ = hung_up_ || got >= 0 || !would_block(errno);
-  return readable_;
+  readable = hung_up || got >= 0 || !would_block(errno);
+  return readable;
 }
 
 ssize_t Connection::read(char* to, std::size_t size) {
@@ -169,8 +169,8 @@ ssize_t Connection::write(const char* from, std::size_t size) {
       return put;
     }
     if (would_block(errno)) {
-      writable_ = gone_;
-      if (gone_ || !loop_->wait_writable(*this, deadline)) {
+      writable = gone;
+      if (gone || !loop_->wait_writable(*this, deadline)) {
         return -1;
       }
     } else if (errno != EINTR) {

@@ -60,7 +60,7 @@ class Connection final : public httplib::Stream, public Loop::Socket {
   bool is_readable() const override { return used_ < filled_; }
   bool wait_readable() const override { return true; }  // read() waits
   bool wait_writable() const override { return true; }  // write() waits
-  bool is_peer_alive() const override { return !gone_; }
+  bool is_peer_alive() const override { return !gone; }
   ssize_t read(char* to, std::size_t size) override;
   ssize_t write(const char* from, std::size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;

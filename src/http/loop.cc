@@ -54,7 +54,8 @@ class Loop::Task final : public engine::Parker {
     }
   }
   bool put_off(engine::Chore& chore) override {
-    PAYONCE_ASSERT(loop_->chore_ == nullptr || loop_->chore_ == &chore);
+    const bool only_one = loop_->chore_ == nullptr || loop_->chore_ == &chore;
+    PAYONCE_ASSERT(only_one);
     loop_->chore_ = &chore;
     return true;
   }
@@ -167,13 +168,13 @@ void Loop::on_event(const epoll_event& event) {
     (void)got;  // nothing to read: it was read by an earlier turn
     return;
   }
-  socket->gone_ = socket->gone_ || (event.events & (EPOLLHUP | EPOLLERR)) != 0;
-  socket->hung_up_ = socket->hung_up_ || socket->gone_ || (event.events & EPOLLRDHUP) != 0;
-  socket->readable_ = socket->readable_ || socket->hung_up_ || (event.events & EPOLLIN) != 0;
-  socket->writable_ = socket->writable_ || socket->gone_ || (event.events & EPOLLOUT) != 0;
+  socket->gone = socket->gone || (event.events & (EPOLLHUP | EPOLLERR)) != 0;
+  socket->hung_up = socket->hung_up || socket->gone || (event.events & EPOLLRDHUP) != 0;
+  socket->readable = socket->readable || socket->hung_up || (event.events & EPOLLIN) != 0;
+  socket->writable = socket->writable || socket->gone || (event.events & EPOLLOUT) != 0;
   if (socket->waiter_ != nullptr) {
     socket->waiter_->unpark();
-  } else if (socket->readable_) {
+  } else if (socket->readable) {
     socket->on_ready();
   }
 }
@@ -307,7 +308,7 @@ void Loop::add(Socket& socket) {
   const int code = ::epoll_ctl(epoll_, EPOLL_CTL_ADD, socket.fd(), &event);
   if (code != 0) {
     // Out of memory in the kernel: the socket is as good as gone, and whoever reads it will see.
-    socket.hung_up_ = true;
+    socket.hung_up = true;
   }
   ++sockets_;
 }
@@ -340,11 +341,11 @@ bool Loop::wait_for(Socket& socket, const bool Socket::*flag, Clock::time_point 
 }
 
 bool Loop::wait_readable(Socket& socket, Clock::time_point deadline) {
-  return wait_for(socket, &Socket::readable_, deadline);
+  return wait_for(socket, &Socket::readable, deadline);
 }
 
 bool Loop::wait_writable(Socket& socket, Clock::time_point deadline) {
-  return wait_for(socket, &Socket::writable_, deadline);
+  return wait_for(socket, &Socket::writable, deadline);
 }
 
 }  // namespace payonce::http

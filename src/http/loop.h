@@ -56,10 +56,10 @@ class Loop {
     // There is something to read, or the peer has gone, while no fiber waits for that.
     virtual void on_ready() = 0;
 
-    bool readable_ = false;
-    bool writable_ = false;
-    bool hung_up_ = false;  // the peer sends no more: reading always answers at once
-    bool gone_ = false;     // nor does it take anything any more
+    bool readable = false;
+    bool writable = false;
+    bool hung_up = false;  // the peer sends no more: reading always answers at once
+    bool gone = false;     // nor does it take anything any more
 
    private:
     friend class Loop;

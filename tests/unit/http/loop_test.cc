@@ -83,7 +83,7 @@ class Pipe final : public Loop::Socket {
   std::string receive() {
     std::array<char, 100> buffer{};
     const ssize_t got = ::recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    readable_ = hung_up_;
+    readable = hung_up;
     return {buffer.data(), static_cast<std::size_t>(got > 0 ? got : 0)};
   }
   // Sends until nothing more goes in; how much that was.
@@ -93,7 +93,7 @@ class Pipe final : public Loop::Socket {
     for (ssize_t put = 0; put >= 0; total += static_cast<std::size_t>(put > 0 ? put : 0)) {
       put = ::send(fd(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     }
-    writable_ = false;
+    writable = false;
     return total;
   }
   std::function<void()> when_ready = [] {};
