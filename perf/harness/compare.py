@@ -92,7 +92,6 @@ def print_comparison(a, b, scenario, connections):
 
 def main():
     options = parse_options(sys.argv[1:])
-    servers.exit_on_signals()
     options.dir.mkdir(parents=True, exist_ok=True)
     work_dir = pathlib.Path(tempfile.mkdtemp(prefix="perf-", dir=options.dir))
     try:
@@ -111,11 +110,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except HarnessError as error:
-        print(f"perf/compare.sh: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("perf/compare.sh: interrupted; both servers are stopped", file=sys.stderr)
-        sys.exit(130)
+    servers.run_program("perf/compare.sh", main)

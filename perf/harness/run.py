@@ -228,7 +228,6 @@ def verdict(run, rows):
 
 def main():
     options = parse_options(sys.argv[1:])
-    servers.exit_on_signals()
     for binary in (options.payonce, options.constant, options.commit_bench):
         if not binary.is_file():
             raise HarnessError(f"{binary} is missing: build it first (./scripts/build.sh)")
@@ -245,11 +244,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        print(f"perf/run.sh: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("perf/run.sh: interrupted; all servers are stopped", file=sys.stderr)
-        sys.exit(130)
+    servers.run_program("perf/run.sh", main)

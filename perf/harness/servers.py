@@ -7,6 +7,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 READY_TIMEOUT_S = 30
@@ -24,7 +25,7 @@ class HarnessError(Exception):
     """The measurement cannot go on; the text says why."""
 
 
-def _die_with_parent():
+def die_with_parent():
     """Runs in the child: the kernel ends it even if this program is killed outright."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -54,7 +55,7 @@ class Server:
                 # A group of its own, so that a ctrl-c reaches it only through stop().
                 self.process = subprocess.Popen(
                     self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    process_group=0, preexec_fn=_die_with_parent)
+                    process_group=0, preexec_fn=die_with_parent)
             except OSError as error:
                 raise HarnessError(f"cannot start {self.name}: {error}") from error
         try:
@@ -188,6 +189,19 @@ def payonce_server(binary, work_dir, name, settings=()):
     for setting in settings:
         command += ["--set", setting]
     return Server(name, command, work_dir / f"{name}.log")
+
+
+def run_program(name, main):
+    """Runs main() to its exit code; what stops it is told in one line."""
+    exit_on_signals()
+    try:
+        sys.exit(main())
+    except HarnessError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; all servers are stopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def exit_on_signals():

@@ -76,7 +76,7 @@ class Gateway:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0,
-                preexec_fn=servers._die_with_parent)
+                preexec_fn=servers.die_with_parent)
 
     def kill(self):
         if self.process is not None:
@@ -235,7 +235,6 @@ def parse_options(arguments):
 
 def main():
     options = parse_options(sys.argv[1:])
-    servers.exit_on_signals()
     if not options.payonce.is_file():
         raise HarnessError(f"{options.payonce} is missing: build it first (./scripts/build.sh)")
     failed = []
@@ -259,11 +258,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        print(f"perf/stress.sh: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("perf/stress.sh: interrupted; all servers are stopped", file=sys.stderr)
-        sys.exit(130)
+    servers.run_program("perf/stress.sh", main)

@@ -37,7 +37,7 @@ BENCHMARK(DecideAndEvolve);
 void Evolve(benchmark::State& state) {
   const std::vector<core::Record> records = sample_records(true);
   for (auto _ : state) {
-    NoRows nothing;
+    core::NoRows nothing;
     core::Rows rows(nothing, nullptr);
     for (const core::Record& record : records) {
       if (!core::fold(rows, record)) {

@@ -30,7 +30,7 @@ int run(std::string_view mode, std::size_t payments) {
   if (!encodes && mode != "decide") {
     fail("usage: core_instructions decide|encode|fold PAYMENTS");
   }
-  NoRows nothing;
+  core::NoRows nothing;
   core::Rows rows(nothing, nullptr);
   Till till(/*keep=*/folds);
   log::Batch entries;

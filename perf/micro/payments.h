@@ -27,17 +27,6 @@ inline constexpr std::size_t kAccounts = 100;
   std::exit(1);
 }
 
-// A checkpoint in which there is nothing.
-class NoRows final : public core::RowSource {
- public:
-  bool load(std::string_view, core::Account&) override { return false; }
-  bool load(std::string_view, core::Transfer&) override { return false; }
-  bool load(std::string_view, core::Payment&) override { return false; }
-  bool load(std::string_view, core::KeyRecord&) override { return false; }
-  bool load(std::string_view, core::FraudCheck&) override { return false; }
-  bool load(std::string_view, core::Refund&) override { return false; }
-};
-
 class Till {
  public:
   // With `keep`, the opening of the accounts is left in `records`.
@@ -108,7 +97,7 @@ class Till {
   Currency currency_ = Currency::find("USD").value();
   Timestamp now_ = kStart;
   std::size_t number_ = 0;
-  NoRows nothing_;
+  core::NoRows nothing_;
   core::Rows rows_{nothing_, nullptr};
   core::Machine machine_{rows_, {.last_seq = 1, .last_time = kStart, .salt = kSalt}};
   core::Produced produced_;

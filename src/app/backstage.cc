@@ -26,6 +26,16 @@ bool is_any(const core::Effect& effect) {
   return (std::holds_alternative<Tasks>(effect) || ...);
 }
 
+// A queue of calls to the outside. Where they answer at once, one worker is enough, and takes many
+// at a time.
+template <class Section>
+tasks::QueueOptions calls(const char* name, const Section& section, bool at_once) {
+  return {.name = name,
+          .workers = at_once ? 1 : section.workers,
+          .ready_max = section.queue_max,
+          .batch_max = at_once ? kBatchMax : 1};
+}
+
 // A timer's whole work is to say that its time has come.
 core::Command fire(const core::Effect& task) {
   const auto& timer = std::get<core::StartTimer>(task);
@@ -112,31 +122,18 @@ void Backstage::stop() {
 }
 
 void Backstage::add_queues() {
-  // A queue whose calls answer at once needs one worker, which takes many at a time.
-  const auto workers = [](bool at_once, std::size_t configured) {
-    return at_once ? std::size_t{1} : configured;
-  };
-  const auto batch = [](bool at_once) { return at_once ? kBatchMax : std::size_t{1}; };
-  const bool gateway = outside_->gateway_answers_at_once();
-  const bool notify = outside_->notifiers_answer_at_once();
   scheduler_.add_queue(
-      {.name = "gateway",
-       .workers = workers(gateway, options_->gateway.workers),
-       .ready_max = options_->gateway.queue_max,
-       .batch_max = batch(gateway)},
+      calls("gateway", options_->gateway, outside_->gateway_answers_at_once()),
       [this](const core::Effect& task) { return outside_->gateway(task); },
       is_any<core::CallGateway, core::InquireGateway, core::UndoAtGateway, core::RefundAtGateway>);
   scheduler_.add_queue(
-      {.name = "fraud", .workers = options_->fraud.workers, .ready_max = options_->fraud.queue_max},
+      calls("fraud", options_->fraud, /*at_once=*/false),
       [this](const core::Effect& task) {
         return outside_->fraud(std::get<core::CheckFraud>(task));
       },
       is_any<core::CheckFraud>);
   scheduler_.add_queue(
-      {.name = "notify",
-       .workers = workers(notify, options_->notify.workers),
-       .ready_max = options_->notify.queue_max,
-       .batch_max = batch(notify)},
+      calls("notify", options_->notify, outside_->notifiers_answer_at_once()),
       [this](const core::Effect& task) {
         return outside_->notify(std::get<core::SendNotification>(task));
       },

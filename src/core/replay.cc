@@ -14,16 +14,6 @@ namespace {
 
 constexpr std::string_view kRefusedMessage = "the gateway refused";
 
-class NoRows final : public RowSource {
- public:
-  bool load(std::string_view /*key*/, Account& /*out*/) override { return false; }
-  bool load(std::string_view /*key*/, Transfer& /*out*/) override { return false; }
-  bool load(std::string_view /*key*/, Payment& /*out*/) override { return false; }
-  bool load(std::string_view /*key*/, KeyRecord& /*out*/) override { return false; }
-  bool load(std::string_view /*key*/, FraudCheck& /*out*/) override { return false; }
-  bool load(std::string_view /*key*/, Refund& /*out*/) override { return false; }
-};
-
 // What the commit of history[at] says about why the payment fails; empty when it does not fail
 // there.
 std::string_view failure_after(const std::vector<Record>& history, std::size_t at) {

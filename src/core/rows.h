@@ -39,6 +39,17 @@ class RowSource {
   virtual bool load(std::string_view key, Refund& out) = 0;
 };
 
+// A checkpoint in which there is nothing: every row is a fold from the start.
+class NoRows final : public RowSource {
+ public:
+  bool load(std::string_view /*key*/, Account& /*out*/) override { return false; }
+  bool load(std::string_view /*key*/, Transfer& /*out*/) override { return false; }
+  bool load(std::string_view /*key*/, Payment& /*out*/) override { return false; }
+  bool load(std::string_view /*key*/, KeyRecord& /*out*/) override { return false; }
+  bool load(std::string_view /*key*/, FraudCheck& /*out*/) override { return false; }
+  bool load(std::string_view /*key*/, Refund& /*out*/) override { return false; }
+};
+
 // Ordered secondary keys. Numbers are stored and never reused.
 enum class Index : std::uint8_t {
   kAccountsByTime = 1,      // created_at, seq → account id (clients' accounts only)

@@ -61,7 +61,6 @@ Result<std::size_t> Engine::release_pending() {
   snapshot_.refresh();
   snapshot_.oldest_first(core::Index::kWakeups, {}, [&](std::string_view key, std::string_view) {
     const std::string_view id = key.substr(1);
-    effects.clear();
     switch (static_cast<core::StreamKind>(key.front())) {
       case core::StreamKind::kPayment:
         collect(core::Payment{}, id);
@@ -77,9 +76,7 @@ Result<std::size_t> Engine::release_pending() {
       case core::StreamKind::kIdempotency:
         break;
     }
-    for (core::Effect& effect : effects) {
-      parts_.tasks.release(std::move(effect));
-    }
+    parts_.tasks.release_all(effects);
     return !snapshot_.error();
   });
   const std::optional<Error> error = snapshot_.error();

@@ -117,46 +117,39 @@ Api::Api(Settings settings) : settings_(std::move(settings)), wait_slots_(settin
 
 Api::~Api() = default;
 
-const Api::RouteEntry* Api::find_route(std::string_view method, std::string_view path,
-                                       std::string_view& id) {
+const Api::RouteEntry* Api::find_route(Call& call) {
   const auto* const found = std::ranges::find_if(kRoutes, [&](const RouteEntry& entry) {
-    return same_method(entry.method, method) && matches(entry.pattern, path, id);
+    return same_method(entry.method, call.method) && matches(entry.pattern, call.path, call.id);
   });
   return found == std::end(kRoutes) ? nullptr : found;
 }
 
-bool Api::reads_much(const Call& call) {
-  std::string_view id;
-  const RouteEntry* const entry = find_route(call.method, call.path, id);
-  return entry != nullptr && entry->reads_much;
-}
+bool Api::reads_much(const RouteEntry* route) { return route != nullptr && route->reads_much; }
 
-Reply Api::handle(Call& call) {
-  if (const RouteEntry* const found = find_route(call.method, call.path, call.id)) {
-    const RouteEntry& entry = *found;
-    // Ids need no escapes, but a careful client may send "%3A" for ':'. Any other escape makes no
-    // id.
-    std::string id;
-    if (call.id.find('%') != std::string_view::npos) {
-      id = decode_percent(call.id);
-      call.id = id;
-    }
-    Backend* backend = backend_.load(std::memory_order_acquire);
-    if (entry.route != nullptr) {
-      return backend != nullptr ? (this->*entry.route)(*backend, call)
-                                : problem_reply(Code::kNotReady,
-                                                "the server is recovering or draining", call.path);
-    }
-    if (call.path == "/version") {
-      return json_reply(200, settings_.version);
-    }
-    const bool asks_readiness = call.path == "/readyz" || call.path == "/healthz";
-    if (asks_readiness && backend == nullptr) {
-      return problem_reply(Code::kNotReady, "the server is recovering or draining", call.path);
-    }
-    return json_reply(200, R"({"status":"ok"})");
+Reply Api::handle(const RouteEntry* route, Call& call) {
+  if (route == nullptr) {
+    return no_route(call.method, call.path);
   }
-  return no_route(call.method, call.path);
+  // Ids need no escapes, but a careful client may send "%3A" for ':'. Any other escape makes no id.
+  std::string id;
+  if (call.id.find('%') != std::string_view::npos) {
+    id = decode_percent(call.id);
+    call.id = id;
+  }
+  Backend* backend = backend_.load(std::memory_order_acquire);
+  if (route->route != nullptr) {
+    return backend != nullptr
+               ? (this->*route->route)(*backend, call)
+               : problem_reply(Code::kNotReady, "the server is recovering or draining", call.path);
+  }
+  if (call.path == "/version") {
+    return json_reply(200, settings_.version);
+  }
+  const bool asks_readiness = call.path == "/readyz" || call.path == "/healthz";
+  if (asks_readiness && backend == nullptr) {
+    return problem_reply(Code::kNotReady, "the server is recovering or draining", call.path);
+  }
+  return json_reply(200, R"({"status":"ok"})");
 }
 
 Reply Api::no_route(std::string_view /*method*/, std::string_view path) {

@@ -74,9 +74,13 @@ class Api {
   void close() { backend_.store(nullptr, std::memory_order_release); }
   [[nodiscard]] bool ready() const { return backend_.load(std::memory_order_acquire) != nullptr; }
 
-  [[nodiscard]] Reply handle(Call& call);
-  // Whether the route of this call may block on the disk, as lists and reports do.
-  [[nodiscard]] static bool reads_much(const Call& call);
+  struct RouteEntry;  // of the router's table (api.cc)
+  // The call's route, whose {id} it notes in the call; null when there is none.
+  [[nodiscard]] static const RouteEntry* find_route(Call& call);
+  // Whether the route may block on the disk, as lists and reports do.
+  [[nodiscard]] static bool reads_much(const RouteEntry* route);
+  [[nodiscard]] Reply handle(const RouteEntry* route, Call& call);
+  [[nodiscard]] Reply handle(Call& call) { return handle(find_route(call), call); }
 
   // Answers for requests that reached no route: 404, or 405 with the methods that the path has.
   [[nodiscard]] static Reply no_route(std::string_view method, std::string_view path);
@@ -161,10 +165,7 @@ class Api {
                                                                        const Value& body) const;
 
   using Route = Reply (Api::*)(Backend&, const Call&);
-  struct RouteEntry;
   static const RouteEntry kRoutes[];
-  [[nodiscard]] static const RouteEntry* find_route(std::string_view method, std::string_view path,
-                                                    std::string_view& id);
 
   Settings settings_;
   std::atomic<Backend*> backend_{nullptr};

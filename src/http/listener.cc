@@ -10,6 +10,22 @@
 #include "observe/thread_name.h"
 
 namespace payonce::http {
+
+// The library's idea of who works on an accepted connection: the accepting thread, which only hands
+// it to a loop.
+class Listener::Handoff final : public httplib::TaskQueue {
+ public:
+  explicit Handoff(Listener& listener) : listener_(&listener) {}
+  bool enqueue(std::function<void()> task) override {
+    task();
+    return true;
+  }
+  void shutdown() override { listener_->close(); }
+
+ private:
+  Listener* listener_;
+};
+
 // One loop, its thread and its connections.
 class Listener::Lane final : public Connection::Owner {
  public:
@@ -81,7 +97,12 @@ class Listener::Lane final : public Connection::Owner {
   std::thread thread_;
 };
 
-Listener::Listener(ListenerLimits limits) : limits_(std::move(limits)) {}
+Listener::Listener(ListenerLimits limits) : limits_(std::move(limits)) {
+  new_task_queue = [this] { return new Handoff(*this); };
+  // For the header that announces them; kept they are by Connection and Lane.
+  set_keep_alive_timeout(limits_.connection.keep_alive_timeout.count());
+  set_keep_alive_max_count(limits_.connection.requests_max);
+}
 
 Listener::~Listener() { close(); }
 

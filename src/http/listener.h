@@ -26,11 +26,11 @@ namespace payonce::http {
 
 struct ListenerLimits {
   ConnectionLimits connection;
-  std::size_t threads = 2;
-  std::size_t connections_max = 16'384;  // open at the same time; more are turned away
+  std::size_t threads = 4;
+  std::size_t connections_max = 10'000;  // open at the same time; more are turned away
   // The whole answer to a connection too many, whose request is not read.
   std::function<std::string()> turned_away = [] { return std::string(); };
-  std::size_t requests_max = 4'096;  // in progress at the same time; more wait unread
+  std::size_t requests_max = 1'024;  // in progress at the same time; more wait unread
 };
 
 class Listener final : public httplib::Server {
@@ -45,6 +45,7 @@ class Listener final : public httplib::Server {
 
  private:
   class Lane;
+  class Handoff;
 
   bool process_and_close_socket(socket_t socket) override;
 
@@ -52,7 +53,6 @@ class Listener final : public httplib::Server {
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::size_t next_lane_ = 0;  // of the accepting thread
   std::atomic<std::size_t> connections_{0};
-  std::atomic<bool> stopping_{false};
 };
 
 }  // namespace payonce::http

@@ -181,21 +181,6 @@ std::string turned_away() {
   return answer;
 }
 
-// The library's idea of who works on an accepted connection: the accepting thread, which only hands
-// it to a loop.
-class Handoff final : public httplib::TaskQueue {
- public:
-  explicit Handoff(Listener& listener) : listener_(&listener) {}
-  bool enqueue(std::function<void()> task) override {
-    task();
-    return true;
-  }
-  void shutdown() override { listener_->close(); }
-
- private:
-  Listener* listener_;
-};
-
 }  // namespace
 
 struct Server::Library {
@@ -217,9 +202,6 @@ struct Server::Library {
   Library& operator=(const Library&) = delete;
 
   void set_limits() {
-    server.new_task_queue = [this] { return new Handoff(server); };
-    server.set_keep_alive_timeout(options.keep_alive_timeout.count());
-    server.set_keep_alive_max_count(options.keep_alive_max_requests);
     server.set_payload_max_length(options.body_bytes_max);
     server.set_tcp_nodelay(true);
     // Two servers on one port would share its connections; the library's default allows that.
@@ -233,7 +215,9 @@ struct Server::Library {
     const httplib::Server::Handler handler = [this](const httplib::Request& request,
                                                     httplib::Response& response) {
       Call call = to_call(request);
-      apply(api->reads_much(call) ? handle_aside(call) : api->handle(call), response);
+      const Api::RouteEntry* const route = Api::find_route(call);
+      apply(Api::reads_much(route) ? handle_aside(route, call) : api->handle(route, call),
+            response);
     };
     // The Api routes by itself; the library only has to hand over every path there is, for which
     // patterns by number of segments cost far less than a regular expression.
@@ -275,14 +259,14 @@ struct Server::Library {
   }
 
   // The request's fiber waits while one of the readers blocks on the disk for it.
-  Reply handle_aside(Call& call) {
+  Reply handle_aside(const Api::RouteEntry* route, Call& call) {
     engine::Parker* const waiter = &engine::Parker::current();
     Reply reply;
     std::exception_ptr thrown;
     std::atomic<bool> done{false};
     readers.enqueue([&, waiter] {
       try {
-        reply = api->handle(call);
+        reply = api->handle(route, call);
       } catch (...) {
         thrown = std::current_exception();
       }

@@ -20,10 +20,10 @@ namespace payonce::http {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 8080;  // 0: any free port
-  std::size_t threads = 2;
+  std::size_t threads = 4;
   std::size_t readers = 8;  // threads for requests that read much of the disk
-  std::size_t connections_max = 16'384;
-  std::size_t requests_max = 4'096;
+  std::size_t connections_max = 10'000;
+  std::size_t requests_max = 1'024;
   std::chrono::seconds keep_alive_timeout{60};
   std::size_t keep_alive_max_requests = 1'000'000;
   std::chrono::milliseconds read_timeout{10'000};

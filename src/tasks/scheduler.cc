@@ -119,7 +119,7 @@ void Scheduler::release_at(Timestamp now, core::Effect effect) {
       queue.ready_count.load() < queue.options.ready_max) {
     make_ready(queue, now, std::move(effect));
   } else {
-    hold_back(queue, due, std::move(effect));
+    hold_back(queue, now, due, std::move(effect));
   }
 }
 
@@ -131,10 +131,10 @@ void Scheduler::make_ready(Queue& queue, Timestamp now, core::Effect task) {
   PAYONCE_ASSERT(queued);  // fails only when memory is exhausted
 }
 
-void Scheduler::hold_back(Queue& queue, Timestamp due, core::Effect task) {
+void Scheduler::hold_back(Queue& queue, Timestamp now, Timestamp due, core::Effect task) {
   const std::lock_guard lock(timer_mutex_);
   queue.held.push_back(Held{due, next_order_++, std::move(task)});
-  if (due <= clock_->now()) {
+  if (due <= now) {
     queue.backlogged.store(true);
   }
   std::ranges::push_heap(queue.held, LaterFirst{});

@@ -25,7 +25,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-
 #include <queue>
 #include <span>
 #include <string>
@@ -134,7 +133,7 @@ class Scheduler final : public engine::TaskSink {
   };
 
   void make_ready(Queue& queue, Timestamp now, core::Effect task);
-  void hold_back(Queue& queue, Timestamp due, core::Effect task);
+  void hold_back(Queue& queue, Timestamp now, Timestamp due, core::Effect task);
   void work(Queue& queue);
   void release_at(Timestamp now, core::Effect effect);
   void run(Queue& queue, std::vector<Ready>& batch);

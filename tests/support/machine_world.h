@@ -19,17 +19,6 @@ inline constexpr std::uint64_t kSalt = 0x5a17;
 inline Currency currency(std::string_view code) { return Currency::find(code).value(); }
 inline Money usd(std::int64_t minor) { return Money{minor, currency("USD")}; }
 
-// A checkpoint in which there is nothing.
-class NoRows final : public core::RowSource {
- public:
-  bool load(std::string_view, core::Account&) override { return false; }
-  bool load(std::string_view, core::Transfer&) override { return false; }
-  bool load(std::string_view, core::Payment&) override { return false; }
-  bool load(std::string_view, core::KeyRecord&) override { return false; }
-  bool load(std::string_view, core::FraudCheck&) override { return false; }
-  bool load(std::string_view, core::Refund&) override { return false; }
-};
-
 class IndexMap final : public core::IndexSink {
  public:
   std::map<std::pair<core::Index, std::string>, std::string> entries;
@@ -63,7 +52,7 @@ class IndexMap final : public core::IndexSink {
 
 // Rows and indexes that are a fold from nothing.
 struct Folded {
-  NoRows nothing;
+  core::NoRows nothing;
   IndexMap indexes;
   core::Rows rows{nothing, &indexes};
 

@@ -112,20 +112,6 @@ class Client {
   std::string received_;
 };
 
-// Runs on the accepting thread what the library would give to its workers.
-class Inline final : public httplib::TaskQueue {
- public:
-  explicit Inline(Listener& listener) : listener_(&listener) {}
-  bool enqueue(std::function<void()> task) override {
-    task();
-    return true;
-  }
-  void shutdown() override { listener_->close(); }
-
- private:
-  Listener* listener_;
-};
-
 class ConnectionTest : public testing::Test {
  protected:
   ~ConnectionTest() override {
@@ -140,7 +126,6 @@ class ConnectionTest : public testing::Test {
   }
   void start_as_limited() {
     listener = std::make_unique<Listener>(limits);
-    listener->new_task_queue = [this] { return new Inline(*listener); };
     listener->set_tcp_nodelay(true);
     listener->set_payload_max_length(std::size_t{16} << 20);
     const auto echo = [](const httplib::Request& request, httplib::Response& response) {
