@@ -18,21 +18,22 @@ namespace {
 // larger.
 constexpr std::size_t kBatchMax = 64;
 
+// Timers in memory.
+constexpr std::size_t kTimersMax = 65'536;
+
 // About two commits: at moderate load a result meets the commit of some request within that.
 constexpr std::chrono::microseconds kPatience{500};
-
-template <class... Tasks>
-bool is_any(const core::Effect& effect) {
-  return (std::holds_alternative<Tasks>(effect) || ...);
-}
 
 // A queue of calls to the outside. Where they answer at once, one worker is enough, and takes many
 // at a time.
 template <class Section>
-tasks::QueueOptions calls(const char* name, const Section& section, bool at_once) {
+tasks::QueueOptions calls(const char* name, core::TaskClass takes, const Section& section,
+                          bool at_once) {
   return {.name = name,
+          .takes = takes,
           .workers = at_once ? 1 : section.workers,
           .ready_max = section.queue_max,
+          .memory_max = {},
           .batch_max = at_once ? kBatchMax : 1};
 }
 
@@ -64,7 +65,9 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                   store_.position, std::move(snapshot),
                   engine::Limits{.inbox_max = options_->engine.inbox_max,
                                  .batch_max = options_->engine.batch_max,
-                                 .patience = kPatience});
+                                 .patience = kPatience,
+                                 .open_max = options_->payments.open_max,
+                                 .backlog = {}});
   checkpointer_.emplace(engine::Checkpointer::Parts{.engine = *engine_,
                                                     .log = *store_.log,
                                                     .state = *store_.state,
@@ -122,31 +125,37 @@ void Backstage::stop() {
 }
 
 void Backstage::add_queues() {
-  scheduler_.add_queue(
-      calls("gateway", options_->gateway, outside_->gateway_answers_at_once()),
-      [this](const core::Effect& task) { return outside_->gateway(task); },
-      is_any<core::CallGateway, core::InquireGateway, core::UndoAtGateway, core::RefundAtGateway>);
-  scheduler_.add_queue(
-      calls("fraud", options_->fraud, /*at_once=*/false),
-      [this](const core::Effect& task) {
-        return outside_->fraud(std::get<core::CheckFraud>(task));
-      },
-      is_any<core::CheckFraud>);
-  scheduler_.add_queue(
-      calls("notify", options_->notify, outside_->notifiers_answer_at_once()),
-      [this](const core::Effect& task) {
-        return outside_->notify(std::get<core::SendNotification>(task));
-      },
-      is_any<core::SendNotification>);
-  scheduler_.add_queue({.name = "timers", .workers = 1, .batch_max = kBatchMax, .counted = false},
-                       fire, is_any<core::StartTimer>);
+  scheduler_.add_queue(calls("gateway", core::TaskClass::kGateway, options_->gateway,
+                             outside_->gateway_answers_at_once()),
+                       [this](const core::Effect& task) { return outside_->gateway(task); });
+  scheduler_.add_queue(calls("fraud", core::TaskClass::kFraud, options_->fraud, /*at_once=*/false),
+                       [this](const core::Effect& task) {
+                         return outside_->fraud(std::get<core::CheckFraud>(task));
+                       });
+  // A notification never touches its payment, and a timer's payment only waits: what finds no room
+  // in memory waits in the state, and keeps no new payment out.
+  tasks::QueueOptions notify = calls("notify", core::TaskClass::kNotify, options_->notify,
+                                     outside_->notifiers_answer_at_once());
+  notify.memory_max = options_->notify.queue_max;
+  scheduler_.add_queue(std::move(notify), [this](const core::Effect& task) {
+    return outside_->notify(std::get<core::SendNotification>(task));
+  });
+  scheduler_.add_queue({.name = "timers",
+                        .takes = core::TaskClass::kTimer,
+                        .workers = 1,
+                        .memory_max = kTimersMax,
+                        .batch_max = kBatchMax},
+                       fire);
 }
 
+// What is due late waits in the state alone, and what has just been decided in memory alone.
 std::vector<http::QueueInfo> Backstage::queues() const {
   std::vector<http::QueueInfo> all;
+  auto snapshot = store_.state->snapshot();
   for (const tasks::QueueStats& queue : scheduler_.stats()) {
+    const std::size_t pending = snapshot ? snapshot->count(core::index_of(queue.takes)) : 0;
     all.push_back({.name = queue.name,
-                   .depth = queue.waiting,
+                   .depth = std::max(queue.waiting, pending - std::min(pending, queue.running)),
                    .running = queue.running,
                    .oldest_age = queue.oldest_age});
   }

@@ -38,6 +38,8 @@ class Outside {
   [[nodiscard]] bool gateway_answers_at_once() const;
   [[nodiscard]] bool notifiers_answer_at_once() const;
 
+  // Whether the gateway is inside this process, and has to be told who waits for it.
+  [[nodiscard]] bool calls_back() const { return http_gateway_ == nullptr; }
   // The mock gateway inside this process calls back through this.
   void set_callback(std::function<void(core::RecordCallback)> callback);
   // A payment has begun to wait for its callback, or waits for it again after a restart.
@@ -79,6 +81,11 @@ class CallbackWatch final : public engine::TaskSink {
       listen(effect);
     }
     scheduler_->release_all(effects);
+  }
+  void later(const core::Effect& effect) override { listen(effect); }
+  [[nodiscard]] bool wants_later() const override { return outside_->calls_back(); }
+  [[nodiscard]] std::size_t room(core::TaskClass task) const override {
+    return scheduler_->room(task);
   }
   [[nodiscard]] bool saturated() const override { return scheduler_->saturated(); }
 

@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/due.h"
 #include "log/history.h"
 
 namespace payonce::app {
@@ -38,18 +39,16 @@ Result<std::optional<Disagreement>> recheck(Store& store, log::StateStore::Snaps
 }
 
 // The payment that a waiting workflow is or belongs to; empty when there is none.
-std::string payment_of(log::StateStore::Snapshot& snapshot, std::string_view wakeup) {
-  const std::string_view id = wakeup.substr(1);
-  const auto kind = static_cast<core::StreamKind>(wakeup.front());
-  if (kind == core::StreamKind::kFraud) {
+std::string payment_of(log::StateStore::Snapshot& snapshot, const core::DueKey& waits) {
+  if (waits.kind == core::StreamKind::kFraud) {
     core::FraudCheck check;
-    return snapshot.load(id, check) ? check.payment_id : std::string();
+    return snapshot.load(waits.id, check) ? check.payment_id : std::string();
   }
-  if (kind == core::StreamKind::kRefund) {
+  if (waits.kind == core::StreamKind::kRefund) {
     core::Refund refund;
-    return snapshot.load(id, refund) ? refund.payment_id : std::string();
+    return snapshot.load(waits.id, refund) ? refund.payment_id : std::string();
   }
-  return std::string(id);
+  return std::string(waits.id);
 }
 
 }  // namespace
@@ -73,8 +72,9 @@ Result<Rechecked> recheck_open(Store& store, const std::string& build) {
   }
   std::optional<Error> error;
   std::unordered_set<std::string> seen;  // a payment may wait in several ways
-  snapshot->oldest_first(core::Index::kWakeups, {}, [&](std::string_view key, std::string_view) {
-    const std::string id = payment_of(*snapshot, key);
+  const auto look = [&](std::string_view key, std::string_view /*value*/) {
+    const auto waits = core::parse_due_key(key);
+    const std::string id = waits ? payment_of(*snapshot, *waits) : std::string();
     core::Payment payment;
     if (!seen.insert(id).second || !snapshot->load(id, payment)) {
       return !snapshot->error();
@@ -86,7 +86,12 @@ Result<Rechecked> recheck_open(Store& store, const std::string& build) {
     }
     done.first = *std::move(found);
     return !done.first.has_value();
-  });
+  };
+  for (const core::TaskClass task : core::kTaskClasses) {
+    if (!error && !done.first && !snapshot->error()) {
+      snapshot->oldest_first(core::index_of(task), {}, look);
+    }
+  }
   if (snapshot->error()) {
     return std::unexpected(*snapshot->error());
   }

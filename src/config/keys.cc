@@ -367,7 +367,7 @@ constexpr std::array kKeys{
         kRestart, "For requests that name none."},
     Key{"payments.open_max",
         Count{member<&Options::payments, &Payments::open_max>, {1, 100'000'000}, "payments"},
-        kRestart, "Not yet ended; above it new ones are refused with 503."},
+        kRestart, "With a call to the gateway or a fraud check still to come; above it, 503."},
 
     Key{"saga.payment.version",
         Count{member<&Options::saga, &Saga::payment_version>, {1, 2}, "version"}, kRestart,

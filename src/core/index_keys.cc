@@ -44,10 +44,6 @@ std::string status_prefix(PaymentStatus status) {
   return std::string(1, static_cast<char>(status));
 }
 
-std::string wakeup_key(StreamKind kind, std::string_view id) {
-  return std::string(1, static_cast<char>(kind)).append(id);
-}
-
 std::string compensation_task(std::string_view payment_id) {
   return std::string(kCompensationTask).append(payment_id);
 }

@@ -24,9 +24,6 @@ void append_big_endian(std::string& out, std::uint64_t value);
 [[nodiscard]] std::string text_prefix(std::string_view text);  // text and its zero byte
 [[nodiscard]] std::string status_prefix(PaymentStatus status);
 
-// kWakeups: the kind's byte and the workflow's id.
-[[nodiscard]] std::string wakeup_key(StreamKind kind, std::string_view id);
-
 // kExhausted: a task whose attempts are used up, named the same way to clients:
 // "compensation:<payment>", "refund:<refund>" or "notify-<channel>:<payment>".
 [[nodiscard]] std::string compensation_task(std::string_view payment_id);

@@ -57,12 +57,16 @@ enum class Index : std::uint8_t {
   kPaymentsByTime = 3,      // created_at, seq → payment id
   kPaymentsByUser = 4,      // user id, created_at, seq → payment id
   kPaymentsByStatus = 5,    // status, created_at, seq → payment id
-  kWakeups = 6,             // kind, workflow id → nothing: what waits for a task or a timer
   kKeysByExpiry = 7,        // expires_at, key → nothing
   kExhausted = 8,           // task id → nothing: attempts used up, waits for an operator
   kRefundsByPayment = 9,    // payment id, created_at, seq → refund id
   kFraudByTime = 10,        // created_at, seq → fraud check id
   kRefundsByTime = 11,      // created_at, seq → refund id
+  // due time, kind, workflow id → nothing: what waits for a task of each class (due.h)
+  kGatewayDue = 12,
+  kFraudDue = 13,
+  kNotifyDue = 14,
+  kTimerDue = 15,
 };
 
 // Who keeps the secondary keys. The engine needs none of them and passes no sink.

@@ -57,14 +57,23 @@ void Checkpointer::run() {
   while (!failed_) {
     const auto tick = std::min(kTick, policy_.interval);
     const auto deadline = last + policy_.interval;
-    while (!due() && std::chrono::steady_clock::now() < deadline) {
+    while (!due() && !failed_ && std::chrono::steady_clock::now() < deadline) {
       // While nothing happens there is nothing to look at: an idle server sleeps long.
-      const bool idle = parts_.engine.durable_seq() == applied_;
+      const bool behind = parts_.engine.behind();
+      const bool idle = parts_.engine.durable_seq() == applied_ && !behind;
       wake_.wait_for(lock, idle ? policy_.interval : tick);
+      if (behind && !stopping_) {
+        lock.unlock();
+        bring_in();
+        lock.lock();
+      }
     }
     const bool last_round = stopping_;
     lock.unlock();
     round();
+    if (!last_round) {
+      bring_in();
+    }
     last = std::chrono::steady_clock::now();
     lock.lock();
     if (last_round) {
@@ -93,12 +102,7 @@ void Checkpointer::round() {
   if (parts_.engine.durable_seq() > before) {
     const auto done = log::catch_up(parts_.log, parts_.state, parts_.salt, policy_.slice_events);
     if (!done) {
-      {
-        const std::lock_guard lock(mutex_);
-        failed_ = true;
-        applied_changed_.notify_all();
-      }
-      parts_.on_failure(done.error());
+      give_up(done.error());
       return;
     }
     const std::lock_guard lock(mutex_);
@@ -107,6 +111,22 @@ void Checkpointer::round() {
     applied_changed_.notify_all();
   }
   parts_.engine.trim(before);
+}
+
+// Tasks that have waited in the state, and are due soon.
+void Checkpointer::bring_in() {
+  if (const auto done = parts_.engine.bring_in(); !done) {
+    give_up(done.error());
+  }
+}
+
+void Checkpointer::give_up(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    applied_changed_.notify_all();
+  }
+  parts_.on_failure(error);
 }
 
 }  // namespace payonce::engine

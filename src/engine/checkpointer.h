@@ -3,7 +3,8 @@
 // Folds durable entries into the state store every `events` entries or `interval`, whichever comes
 // first, then lets the engine drop from memory what the checkpoint holds. Lists and reports ask it
 // to catch up first, and then read the state alone: so they show everything that was acknowledged,
-// without holding the engine up. It also watches the free space.
+// without holding the engine up. It also watches the free space, and brings in the tasks that have
+// waited in the state.
 // A failing checkpoint is a failing disk: it is reported to on_failure like a failed commit.
 #pragma once
 
@@ -55,6 +56,8 @@ class Checkpointer {
   void run();
   [[nodiscard]] bool due() const;
   void round();
+  void bring_in();
+  void give_up(const Error& error);
 
   Parts parts_;
   CheckpointPolicy policy_;

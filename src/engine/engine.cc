@@ -34,6 +34,7 @@ Engine::Engine(Parts parts, core::Machine::Position position, log::StateStore::S
     : parts_(std::move(parts)),
       limits_(limits),
       durable_(position.last_seq),
+      backlog_(parts_.tasks, limits_.backlog),
       snapshot_(std::move(snapshot)),
       rows_(snapshot_, nullptr),
       machine_(rows_, position) {}
@@ -41,50 +42,11 @@ Engine::Engine(Parts parts, core::Machine::Position position, log::StateStore::S
 Engine::~Engine() { stop(); }
 
 Result<std::size_t> Engine::recover() {
-  auto workflows = release_pending();
-  if (workflows) {
+  auto tasks = bring_in();
+  if (tasks) {
     accepting_.store(true, std::memory_order_release);
   }
-  return workflows;
-}
-
-Result<std::size_t> Engine::release_pending() {
-  const std::lock_guard lock(decide_mutex_);
-  std::vector<core::Effect> effects;
-  std::size_t workflows = 0;
-  const auto collect = [&](auto row, std::string_view id) {
-    if (snapshot_.load(id, row)) {
-      core::append_pending_effects(row, effects);
-      ++workflows;
-    }
-  };
-  snapshot_.refresh();
-  snapshot_.oldest_first(core::Index::kWakeups, {}, [&](std::string_view key, std::string_view) {
-    const std::string_view id = key.substr(1);
-    switch (static_cast<core::StreamKind>(key.front())) {
-      case core::StreamKind::kPayment:
-        collect(core::Payment{}, id);
-        break;
-      case core::StreamKind::kFraud:
-        collect(core::FraudCheck{}, id);
-        break;
-      case core::StreamKind::kRefund:
-        collect(core::Refund{}, id);
-        break;
-      case core::StreamKind::kLog:
-      case core::StreamKind::kAccount:
-      case core::StreamKind::kIdempotency:
-        break;
-    }
-    parts_.tasks.release_all(effects);
-    return !snapshot_.error();
-  });
-  const std::optional<Error> error = snapshot_.error();
-  snapshot_.release();
-  if (error) {
-    return std::unexpected(*error);
-  }
-  return workflows;
+  return tasks;
 }
 
 void Engine::start() {
@@ -127,7 +89,8 @@ std::optional<Verdict> Engine::refusal(const Request& request) const {
   if (pending_.load(std::memory_order_relaxed) >= static_cast<std::int64_t>(limits_.inbox_max)) {
     return Verdict::kOverloaded;
   }
-  if (starts_workflow(request.input.command) && parts_.tasks.saturated()) {
+  if (starts_workflow(request.input.command) &&
+      (parts_.tasks.saturated() || rows_due_.load(std::memory_order_relaxed) >= limits_.open_max)) {
     return Verdict::kOverloaded;
   }
   return std::nullopt;
@@ -286,7 +249,11 @@ void Engine::decide_one(Request* request, Timestamp now) {
     open_.batch.ends.push_back(open_.batch.bytes.size());
   }
   for (core::Effect& effect : produced_.effects) {
-    open_.effects.push_back(std::move(effect));
+    if (backlog_.admit(effect)) {
+      open_.effects.push_back(std::move(effect));
+    } else if (parts_.tasks.wants_later()) {
+      open_.later.push_back(std::move(effect));
+    }
   }
   open_.requests.push_back(request);
 }
@@ -337,6 +304,10 @@ void Engine::release(Open& batch) {
     return ended != nullptr;
   });
   parts_.tasks.release_all(batch.effects);
+  for (const core::Effect& effect : batch.later) {
+    parts_.tasks.later(effect);
+  }
+  batch.later.clear();
   batch.batch.clear();
   batch.requests.clear();
 }

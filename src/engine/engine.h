@@ -24,6 +24,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -35,6 +36,7 @@
 #include <concurrentqueue/concurrentqueue.h>
 
 #include "core/machine.h"
+#include "engine/backlog.h"
 #include "engine/parker.h"
 #include "engine/ports.h"
 #include "engine/request.h"
@@ -50,6 +52,9 @@ struct Limits {
   // How long the results of tasks may wait for a commit that has to be made anyway, as long as no
   // client waits for any workflow. A client's command never waits.
   std::chrono::microseconds patience{0};
+  // Calls to the gateway and fraud checks that may wait; above it no new workflow is accepted.
+  std::size_t open_max = std::numeric_limits<std::size_t>::max();
+  Backlog::Limits backlog = {};
 };
 
 class Engine final : private Chore {
@@ -70,9 +75,13 @@ class Engine final : private Chore {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Releases everything that waits for a task according to the state (which must hold the whole
-  // log), then accepts commands. Once, before anything else.
+  // Releases what is due soon according to the state (which must hold the whole log), then accepts
+  // commands. Once, before anything else. The number of tasks; there may be more to bring in.
   [[nodiscard]] Result<std::size_t> recover();
+  // Releases tasks that have waited in the state and are due soon; by the checkpointer's thread.
+  [[nodiscard]] Result<std::size_t> bring_in();
+  // Whether calling bring_in() again would do more at once.
+  [[nodiscard]] bool behind() const { return backlog_.behind(); }
   void start();  // the engine's own thread
   // Refuses new commands from clients from now on; results of tasks are still taken.
   void stop_accepting();
@@ -126,9 +135,9 @@ class Engine final : private Chore {
     log::Batch batch;
     std::vector<Request*> requests;
     std::vector<core::Effect> effects;
+    std::vector<core::Effect> later;  // left to the state
   };
 
-  [[nodiscard]] Result<std::size_t> release_pending();
   [[nodiscard]] std::optional<Verdict> refusal(const Request& request) const;
   void enqueue(Request* request);
   [[nodiscard]] static Request* detached(core::Command command);
@@ -182,7 +191,10 @@ class Engine final : private Chore {
   std::atomic<std::size_t> rows_count_{0};
   std::array<std::atomic<std::uint64_t>, std::variant_size_v<core::Event>> event_counts_{};
 
-  std::mutex decide_mutex_;  // guards the machine, its rows and snapshot, open_ and produced_
+  std::atomic<std::size_t> rows_due_{0};  // calls and checks that wait, as of a checkpoint
+  // Guards the machine, its rows and snapshot, open_ and produced_, and admission to the backlog.
+  std::mutex decide_mutex_;
+  Backlog backlog_;
   log::StateStore::Snapshot snapshot_;
   core::Rows rows_;
   core::Machine machine_;

@@ -132,6 +132,35 @@ bool Engine::wait_durable(core::Seq seq) {
   return durable_.load() >= seq;
 }
 
+Result<std::size_t> Engine::bring_in() {
+  {
+    const std::lock_guard lock(decide_mutex_);
+    backlog_.look_ahead(machine_.position(), parts_.clock.now());
+  }
+  see_to_it();  // somebody may have failed to get the lock while we had it
+  auto snapshot = parts_.state.snapshot();
+  if (!snapshot) {
+    return std::unexpected(snapshot.error());
+  }
+  rows_due_.store(
+      snapshot->count(core::Index::kGatewayDue) + snapshot->count(core::Index::kFraudDue),
+      std::memory_order_relaxed);
+  std::size_t tasks = 0;
+  if (backlog_.waits() && snapshot->applied_seq() >= backlog_.wanted_seq()) {
+    Backlog::Fresh fresh;
+    {
+      const std::lock_guard lock(decide_mutex_);
+      fresh = backlog_.take_fresh();
+    }
+    see_to_it();
+    tasks = backlog_.bring_in(*snapshot, fresh);
+  }
+  if (const auto& error = snapshot->error()) {
+    return std::unexpected(*error);
+  }
+  return tasks;
+}
+
 void Engine::trim(core::Seq applied) {
   const auto trim_table = [&](auto& table) {
     std::size_t left = std::numeric_limits<std::size_t>::max();

@@ -1,10 +1,13 @@
 // engine/ports.h: what the engine needs from others, besides the log (log/log_store.h).
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/time.h"
+#include "core/due.h"
 #include "core/outcome.h"
 
 namespace payonce::engine {
@@ -28,6 +31,14 @@ class TaskSink {
       release(std::move(effect));
     }
     effects.clear();
+  }
+  // A task that is due too late to be held in memory has been committed. Told only to who wants it,
+  // from any thread; of tasks that waited before the start as well, possibly more than once.
+  virtual void later(const core::Effect& /*effect*/) {}
+  [[nodiscard]] virtual bool wants_later() const { return false; }
+  // How many more tasks of a class may be brought in from the state.
+  [[nodiscard]] virtual std::size_t room(core::TaskClass /*task*/) const {
+    return std::numeric_limits<std::size_t>::max();
   }
   // True when so many tasks wait that no new workflow should be accepted.
   [[nodiscard]] virtual bool saturated() const = 0;

@@ -271,6 +271,10 @@ Reply Api::list_tasks(Backend& backend, const Call& call) {
   if (query.problem()) {
     return problem_reply(*query.problem(), call.path);
   }
+  // Tasks that are due late are in the state alone, which has to show what was acknowledged.
+  if (const auto snapshot = caught_up(backend); !snapshot) {
+    return storage_trouble(backend, snapshot.error(), call.path);
+  }
   JsonWriter json;
   json.begin_object();
   json.key("data");

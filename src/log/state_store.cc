@@ -11,7 +11,7 @@ namespace payonce::log {
 namespace {
 
 // Raised whenever a row's fields or an index change: the state is then rebuilt from the log.
-constexpr std::uint64_t kLayout = 2;
+constexpr std::uint64_t kLayout = 3;
 
 struct NamedTable {
   Table table;
@@ -30,12 +30,15 @@ constexpr NamedIndex kIndexes[] = {{core::Index::kAccountsByTime, "accounts_by_t
                                    {core::Index::kPaymentsByTime, "payments_by_time"},
                                    {core::Index::kPaymentsByUser, "payments_by_user"},
                                    {core::Index::kPaymentsByStatus, "payments_by_status"},
-                                   {core::Index::kWakeups, "wakeups"},
                                    {core::Index::kKeysByExpiry, "keys_by_expiry"},
                                    {core::Index::kExhausted, "exhausted"},
                                    {core::Index::kRefundsByPayment, "refunds_by_payment"},
                                    {core::Index::kFraudByTime, "frauds_by_time"},
-                                   {core::Index::kRefundsByTime, "refunds_by_time"}};
+                                   {core::Index::kRefundsByTime, "refunds_by_time"},
+                                   {core::Index::kGatewayDue, "gateway_due"},
+                                   {core::Index::kFraudDue, "fraud_due"},
+                                   {core::Index::kNotifyDue, "notify_due"},
+                                   {core::Index::kTimerDue, "timer_due"}};
 
 constexpr std::string_view kMetaKey = "state";
 
@@ -282,14 +285,18 @@ void StateStore::Snapshot::newest_first(core::Index index, const std::string& pr
 
 void StateStore::Snapshot::oldest_first(core::Index index, const std::string& prefix,
                                         const Visit& visit) {
+  oldest_from(index, prefix, [&](std::string_view key, std::string_view value) {
+    return key.starts_with(prefix) && visit(key.substr(prefix.size()), value);
+  });
+}
+
+void StateStore::Snapshot::oldest_from(core::Index index, std::string_view from,
+                                       const Visit& visit) {
   const LmdbCursor cursor(txn_.get(), store_->indexes_[static_cast<std::size_t>(index)]);
-  MDB_val key = to_val(prefix);
+  MDB_val key = to_val(from);
   MDB_val value{};
-  int code = cursor.get(key, value, prefix.empty() ? MDB_FIRST : MDB_SET_RANGE);
-  while (code == 0 && to_view(key).starts_with(prefix)) {
-    if (!visit(to_view(key).substr(prefix.size()), to_view(value))) {
-      return;
-    }
+  int code = cursor.get(key, value, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  while (code == 0 && visit(to_view(key), to_view(value))) {
     code = cursor.get(key, value, MDB_NEXT);
   }
   if (code != 0 && code != MDB_NOTFOUND) {
@@ -298,8 +305,16 @@ void StateStore::Snapshot::oldest_first(core::Index index, const std::string& pr
 }
 
 std::uint64_t StateStore::Snapshot::count(Table table) {
+  return count(store_->tables_[static_cast<std::size_t>(table)]);
+}
+
+std::uint64_t StateStore::Snapshot::count(core::Index index) {
+  return count(store_->indexes_[static_cast<std::size_t>(index)]);
+}
+
+std::uint64_t StateStore::Snapshot::count(MDB_dbi dbi) {
   MDB_stat stat{};
-  const int code = mdb_stat(txn_.get(), store_->tables_[static_cast<std::size_t>(table)], &stat);
+  const int code = mdb_stat(txn_.get(), dbi, &stat);
   if (code != 0) {
     keep(lmdb_error(code, "cannot count the state's rows").error());
     return 0;

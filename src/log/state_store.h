@@ -32,6 +32,9 @@ enum class Table : std::uint8_t {
   kRefunds = 6
 };
 
+// Places in an array by core::Index.
+inline constexpr std::size_t kIndexSlots = 16;
+
 class StateStore {
  public:
   class Snapshot;
@@ -58,8 +61,8 @@ class StateStore {
   LmdbEnv env_;
   std::uint64_t salt_ = 0;
   MDB_dbi meta_ = 0;
-  std::array<MDB_dbi, 7> tables_{};    // by Table
-  std::array<MDB_dbi, 12> indexes_{};  // by core::Index
+  std::array<MDB_dbi, 7> tables_{};             // by Table
+  std::array<MDB_dbi, kIndexSlots> indexes_{};  // by core::Index
 };
 
 // Rows by key and secondary keys in order, at one checkpoint. A failed read is kept in error() and
@@ -89,15 +92,19 @@ class StateStore::Snapshot final : public core::RowSource {
                     const Visit& visit);
   // The same upwards from the smallest key.
   void oldest_first(core::Index index, const std::string& prefix, const Visit& visit);
+  // Upwards from the smallest key that is not below `from`.
+  void oldest_from(core::Index index, std::string_view from, const Visit& visit);
 
-  // Number of rows of a table.
+  // Number of rows of a table, and of keys of an index.
   [[nodiscard]] std::uint64_t count(Table table);
+  [[nodiscard]] std::uint64_t count(core::Index index);
   // Visits every account.
   void each_account(const std::function<void(const core::Account&)>& visit);
 
  private:
   template <class Row>
   bool load_from(Table table, std::string_view key, Row& out);
+  [[nodiscard]] std::uint64_t count(MDB_dbi dbi);
   void keep(Error error);
 
   const StateStore* store_;
@@ -145,7 +152,7 @@ class StateStore::Update final : public core::RowSource, public core::IndexSink 
   StateStore* store_;
   LmdbTxn txn_;
   std::optional<Error> error_;
-  std::array<std::vector<IndexChange>, 12> index_changes_;  // by core::Index, as they came
+  std::array<std::vector<IndexChange>, kIndexSlots> index_changes_;  // by core::Index, as they came
 };
 
 }  // namespace payonce::log

@@ -1,6 +1,7 @@
 #include "tasks/scheduler.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -12,20 +13,6 @@ namespace {
 
 // The timer's longest sleep: bounds how late a task is after the wall clock was set forward.
 constexpr std::chrono::microseconds kTimerNap{1'000'000};
-
-Timestamp due_of(const core::Effect& effect) {
-  return std::visit(
-      [](const auto& task) -> Timestamp {
-        if constexpr (requires { task.not_before; }) {
-          return task.not_before;
-        } else if constexpr (requires { task.due; }) {
-          return task.due;
-        } else {
-          return {};
-        }
-      },
-      effect);
-}
 
 // The charge that a task is about; empty for tasks that are about none.
 std::string charge_of(const core::Effect& effect) {
@@ -51,12 +38,10 @@ Scheduler::Scheduler(engine::Clock& clock, std::size_t pending_max)
 
 Scheduler::~Scheduler() { stop(); }
 
-void Scheduler::add_queue(QueueOptions options, Activity activity,
-                          std::function<bool(const core::Effect&)> takes) {
+void Scheduler::add_queue(QueueOptions options, Activity activity) {
   auto queue = std::make_unique<Queue>();
   queue->options = std::move(options);
   queue->activity = std::move(activity);
-  queue->takes = std::move(takes);
   queues_.push_back(std::move(queue));
 }
 
@@ -109,18 +94,34 @@ void Scheduler::release_all(std::vector<core::Effect>& effects) {
 }
 
 void Scheduler::release_at(Timestamp now, core::Effect effect) {
-  const auto takes = [&](const auto& queue) { return queue->takes(effect); };
-  const auto found = std::ranges::find_if(queues_, takes);
-  PAYONCE_ASSERT(found != queues_.end());
-  Queue& queue = **found;
-  pending_.fetch_add(queue.options.counted ? 1 : 0, std::memory_order_relaxed);
-  const Timestamp due = due_of(effect);
+  const auto task = core::task_class(effect);
+  PAYONCE_ASSERT(task.has_value());
+  Queue* const found = queue_of(*task);
+  PAYONCE_ASSERT(found != nullptr);
+  Queue& queue = *found;
+  pending_.fetch_add(queue.counted() ? 1 : 0, std::memory_order_relaxed);
+  const Timestamp due = core::due_of(effect);
   if (due <= now && !queue.backlogged.load() &&
       queue.ready_count.load() < queue.options.ready_max) {
     make_ready(queue, now, std::move(effect));
   } else {
     hold_back(queue, now, due, std::move(effect));
   }
+}
+
+Scheduler::Queue* Scheduler::queue_of(core::TaskClass task) const {
+  const auto found = std::ranges::find_if(
+      queues_, [&](const auto& queue) { return queue->options.takes == task; });
+  return found == queues_.end() ? nullptr : found->get();
+}
+
+std::size_t Scheduler::room(core::TaskClass task) const {
+  const Queue* const queue = queue_of(task);
+  if (queue == nullptr || !queue->options.memory_max) {
+    return std::numeric_limits<std::size_t>::max();
+  }
+  const std::size_t waiting = queue->waiting();
+  return *queue->options.memory_max > waiting ? *queue->options.memory_max - waiting : 0;
 }
 
 void Scheduler::make_ready(Queue& queue, Timestamp now, core::Effect task) {
@@ -134,6 +135,7 @@ void Scheduler::make_ready(Queue& queue, Timestamp now, core::Effect task) {
 void Scheduler::hold_back(Queue& queue, Timestamp now, Timestamp due, core::Effect task) {
   const std::lock_guard lock(timer_mutex_);
   queue.held.push_back(Held{due, next_order_++, std::move(task)});
+  queue.held_count.store(queue.held.size());
   if (due <= now) {
     queue.backlogged.store(true);
   }
@@ -186,7 +188,7 @@ void Scheduler::run(Queue& queue, std::vector<Ready>& batch) {
   for (const std::string& charge : turns) {
     pass_turn(queue, charge);
   }
-  pending_.fetch_sub(queue.options.counted ? tasks.size() : 0, std::memory_order_relaxed);
+  pending_.fetch_sub(queue.counted() ? tasks.size() : 0, std::memory_order_relaxed);
 }
 
 void Scheduler::perform(Queue& queue, std::span<const core::Effect> tasks) {
@@ -253,6 +255,7 @@ std::chrono::microseconds Scheduler::promote(Timestamp now) {
       std::ranges::pop_heap(queue->held, LaterFirst{});
       core::Effect task = std::move(queue->held.back().task);
       queue->held.pop_back();
+      queue->held_count.store(queue->held.size());
       make_ready(*queue, now, std::move(task));
     }
     // When the next one is due but finds no room, a worker pokes us as soon as there is some.
@@ -270,16 +273,15 @@ std::vector<QueueStats> Scheduler::stats() const {
   std::vector<QueueStats> all;
   all.reserve(queues_.size());
   const Timestamp now = clock_->now();
-  const std::lock_guard lock(timer_mutex_);
   for (const auto& queue : queues_) {
     const bool idle = queue->ready_count.load() == 0;
     const std::int64_t age_us = idle ? 0 : std::max<std::int64_t>(now.us - queue->last_since_us, 0);
-    all.push_back(
-        QueueStats{.name = queue->options.name,
-                   .waiting = queue->ready_count.load() + queue->behind.load() + queue->held.size(),
-                   .running = queue->running.load(),
-                   .completed = queue->completed.load(),
-                   .oldest_age = std::chrono::milliseconds(age_us / 1000)});
+    all.push_back(QueueStats{.name = queue->options.name,
+                             .takes = queue->options.takes,
+                             .waiting = queue->waiting(),
+                             .running = queue->running.load(),
+                             .completed = queue->completed.load(),
+                             .oldest_age = std::chrono::milliseconds(age_us / 1000)});
   }
   return all;
 }

@@ -12,8 +12,9 @@
 //
 // Order: a ConcurrentQueue is FIFO per producer only, and nothing here relies on more: order is
 // given by the engine's sequence. Bounds: `ready_max` tasks of a queue are ready to run; more wait,
-// with the delayed ones, in order of their due time; above `pending_max` in all, saturated() asks
-// the engine to accept no new workflows (results and retries of accepted ones still come through).
+// with the delayed ones, in order of their due time. Of a queue with a `memory_max` the engine
+// leaves in the state what finds no room; above `pending_max` of the others together, saturated()
+// asks it to accept no new workflows (results and retries of accepted ones still come through).
 // Threads: release() and all else from any thread.
 #pragma once
 
@@ -35,6 +36,7 @@
 #include <concurrentqueue/blockingconcurrentqueue.h>
 
 #include "core/commands.h"
+#include "core/due.h"
 #include "core/outcome.h"
 #include "engine/ports.h"
 
@@ -53,16 +55,19 @@ struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
 
 struct QueueOptions {
   std::string name;
+  core::TaskClass takes = core::TaskClass::kGateway;
   std::size_t workers = 1;
   std::size_t ready_max = 65'536;
+  // Tasks in memory above which there is no room for more. None: they count towards pending_max.
+  std::optional<std::size_t> memory_max = std::nullopt;
   // Tasks that a worker takes at once, and whose results it hands back together. Above 1 only where
   // no task waits for anything, or those behind it would wait as well.
   std::size_t batch_max = 1;
-  bool counted = true;  // towards pending_max; timers are not: they wait without work to do
 };
 
 struct QueueStats {
   std::string name;
+  core::TaskClass takes = core::TaskClass::kGateway;
   std::size_t waiting = 0;  // ready, held back, or behind another task about the same charge
   std::size_t running = 0;
   std::uint64_t completed = 0;
@@ -82,9 +87,8 @@ class Scheduler final : public engine::TaskSink {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Both before start(). Every kind of effect needs a queue before it is released.
-  void add_queue(QueueOptions options, Activity activity,
-                 std::function<bool(const core::Effect&)> takes);
+  // Both before start(). Every class of tasks needs a queue before one is released.
+  void add_queue(QueueOptions options, Activity activity);
   void set_post(Post post) { post_ = std::move(post); }
   void set_wanted(Wanted wanted) { wanted_ = std::move(wanted); }
   void start();
@@ -93,6 +97,7 @@ class Scheduler final : public engine::TaskSink {
 
   void release(core::Effect effect) override;
   void release_all(std::vector<core::Effect>& effects) override;
+  [[nodiscard]] std::size_t room(core::TaskClass task) const override;
   [[nodiscard]] bool saturated() const override {
     return pending_.load(std::memory_order_relaxed) >= pending_max_;
   }
@@ -116,7 +121,6 @@ class Scheduler final : public engine::TaskSink {
   struct Queue {
     QueueOptions options;
     Activity activity;
-    std::function<bool(const core::Effect&)> takes;
     moodycamel::BlockingConcurrentQueue<Ready, QueueTraits> ready;
     std::atomic<std::size_t> ready_count{0};
     // True while tasks that are due wait in `held` for room: newer ones then queue behind them.
@@ -125,13 +129,20 @@ class Scheduler final : public engine::TaskSink {
     std::atomic<std::size_t> running{0};
     std::atomic<std::uint64_t> completed{0};
     std::vector<Held> held;  // a heap by LaterFirst; guarded by timer_mutex_
+    std::atomic<std::size_t> held_count{0};
     std::mutex busy_mutex;
     // Charges with a running task, and the tasks that wait for its end; guarded by busy_mutex.
     std::unordered_map<std::string, std::vector<core::Effect>> busy;
     std::atomic<std::size_t> behind{0};  // tasks in `busy`
     std::vector<std::thread> workers;
+
+    [[nodiscard]] bool counted() const { return !options.memory_max; }
+    [[nodiscard]] std::size_t waiting() const {
+      return ready_count.load() + behind.load() + held_count.load();
+    }
   };
 
+  [[nodiscard]] Queue* queue_of(core::TaskClass task) const;  // null: no queue takes it
   void make_ready(Queue& queue, Timestamp now, core::Effect task);
   void hold_back(Queue& queue, Timestamp now, Timestamp due, core::Effect task);
   void work(Queue& queue);

@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -65,8 +68,29 @@ class FakeTasks final : public engine::TaskSink {
     const std::lock_guard lock(mutex_);
     released_.push_back(std::move(effect));
   }
+  void later(const core::Effect& effect) override {
+    const std::lock_guard lock(mutex_);
+    later_.push_back(dump(effect));
+  }
+  [[nodiscard]] bool wants_later() const override { return is_curious.load(); }
+  [[nodiscard]] std::size_t room(core::TaskClass task) const override {
+    return rooms[static_cast<std::size_t>(task)].load();
+  }
   [[nodiscard]] bool saturated() const override { return is_saturated.load(); }
 
+  [[nodiscard]] std::vector<std::string> told_of() const {
+    const std::lock_guard lock(mutex_);
+    return later_;
+  }
+  // How often each task was released.
+  [[nodiscard]] std::map<std::string, int> identities() const {
+    const std::lock_guard lock(mutex_);
+    std::map<std::string, int> all;
+    for (const core::Effect& effect : released_) {
+      ++all[core::task_identity(effect)];
+    }
+    return all;
+  }
   [[nodiscard]] std::vector<std::string> released() const {
     const std::lock_guard lock(mutex_);
     return dump_all(released_);
@@ -82,9 +106,15 @@ class FakeTasks final : public engine::TaskSink {
 
   std::function<void(const core::Effect&)> on_release;  // set before anything is released
   std::atomic<bool> is_saturated{false};
+  std::atomic<bool> is_curious{false};
+  // By place in kTaskClasses.
+  std::array<std::atomic<std::size_t>, core::kTaskClasses.size()> rooms{kPlenty, kPlenty, kPlenty,
+                                                                        kPlenty};
+  static constexpr std::size_t kPlenty = std::numeric_limits<std::size_t>::max();
 
  private:
   mutable std::mutex mutex_;
+  std::vector<std::string> later_;
   std::vector<core::Effect> released_;
   std::size_t taken_ = 0;
 };
@@ -166,7 +196,8 @@ class EngineWorld {
   std::unique_ptr<engine::Engine> engine;
   engine::Limits limits;
   std::atomic<int> failures{0};  // how often on_failure was called
-  std::size_t recovered = 0;     // workflows that recover() found waiting
+  std::size_t recovered = 0;     // tasks that recover() brought in
+  bool curious = false;          // whether the tasks' sink wants to be told of those due later
   std::uint64_t salt = 0;
 
   ~EngineWorld() {
@@ -188,6 +219,7 @@ class EngineWorld {
     }
     catch_up();
     tasks = std::make_unique<FakeTasks>();
+    tasks->is_curious = curious;
     engine = std::make_unique<engine::Engine>(
         engine::Engine::Parts{.log = log,
                               .state = *state,

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/due.h"
 #include "core/fold.h"
 #include "core/machine.h"
 #include "support/dump.h"
@@ -44,6 +46,16 @@ class IndexMap final : public core::IndexSink {
     for (const auto& [place, value] : entries) {
       if (place.first == index) {
         all.push_back(place.second);
+      }
+    }
+    return all;
+  }
+  // The workflows that wait for a task, each once: the byte of their kind, and their id.
+  [[nodiscard]] std::set<std::string> waiting() const {
+    std::set<std::string> all;
+    for (const core::TaskClass task : core::kTaskClasses) {
+      for (const std::string& key : keys(core::index_of(task))) {
+        all.insert(key.substr(sizeof(std::int64_t)));
       }
     }
     return all;

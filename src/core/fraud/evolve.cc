@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/due.h"
 #include "core/index_keys.h"
 
 namespace payonce::core {
@@ -10,13 +11,17 @@ namespace {
 template <class Change>
 bool alter(Rows& rows, const Record& record, Change&& change) {
   FraudCheck* check = rows.frauds.change(record.stream, record.seq);
-  if (check == nullptr || check->result != FraudResult::kRunning || !change(*check)) {
+  if (check == nullptr || check->result != FraudResult::kRunning) {
+    return false;
+  }
+  const DueSet before = dues_of(*check);
+  if (!change(*check)) {
     return false;
   }
   check->updated_at = record.at;
   check->stream_last = record.seq;
-  if (rows.indexes != nullptr && check->result != FraudResult::kRunning) {
-    rows.indexes->erase(Index::kWakeups, wakeup_key(StreamKind::kFraud, check->id));
+  if (rows.indexes != nullptr) {
+    update_dues(*rows.indexes, StreamKind::kFraud, check->id, before, dues_of(*check));
   }
   return true;
 }
@@ -43,7 +48,7 @@ bool evolve(Rows& rows, const Record& record, const FraudCheckOpened& event) {
   const FraudCheck& check = rows.frauds.put(record.stream, std::move(opened), record.seq);
   if (rows.indexes != nullptr) {
     rows.indexes->put(Index::kFraudByTime, position(check.created_at, check.created_seq), check.id);
-    rows.indexes->put(Index::kWakeups, wakeup_key(StreamKind::kFraud, check.id), {});
+    update_dues(*rows.indexes, StreamKind::kFraud, check.id, DueSet{}, dues_of(check));
   }
   return true;
 }

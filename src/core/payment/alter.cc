@@ -7,12 +7,9 @@
 namespace payonce::core {
 
 PaymentMarks marks_of(const Payment& payment) {
-  PaymentMarks marks{.status = payment.status};
-  marks.waits = pending_gateway_call(payment) || pending_inquiry(payment) ||
-                pending_undo(payment) || pending_timer(payment);
+  PaymentMarks marks{.status = payment.status, .dues = dues_of(payment)};
   marks.stuck = payment.compensation == CompensationState::kFailed;
   for (const Delivery& delivery : payment.deliveries) {
-    marks.waits = marks.waits || delivery.state == NotifyState::kPending;
     if (delivery.state == NotifyState::kExhausted) {
       marks.exhausted |= channel_bit(delivery.channel);
     }
@@ -33,10 +30,7 @@ void update_indexes(IndexSink& indexes, const Payment& payment, const PaymentMar
   if (before.status != now.status) {
     index_status(indexes, payment, before.status);
   }
-  if (before.waits != now.waits) {
-    set_mark(indexes, Index::kWakeups, before.waits, now.waits,
-             wakeup_key(StreamKind::kPayment, payment.id));
-  }
+  update_dues(indexes, StreamKind::kPayment, payment.id, before.dues, now.dues);
   if (before.stuck != now.stuck) {
     set_mark(indexes, Index::kExhausted, before.stuck, now.stuck, compensation_task(payment.id));
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "core/due.h"
 #include "core/record.h"
 #include "core/rows.h"
 
@@ -13,7 +14,7 @@ namespace payonce::core {
 // What the secondary keys show of a payment.
 struct PaymentMarks {
   PaymentStatus status = PaymentStatus::kPending;
-  bool waits = false;           // for a task or a timer
+  DueSet dues;                  // what it waits for
   bool stuck = false;           // compensation has given up
   std::uint32_t exhausted = 0;  // channels, by channel_bit
 };

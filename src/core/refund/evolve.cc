@@ -2,14 +2,15 @@
 
 #include <utility>
 
+#include "core/due.h"
 #include "core/index_keys.h"
 
 namespace payonce::core {
 namespace {
 
-void update_indexes(IndexSink& indexes, const Refund& refund, RefundStatus before) {
-  set_mark(indexes, Index::kWakeups, before == RefundStatus::kProcessing,
-           refund.status == RefundStatus::kProcessing, wakeup_key(StreamKind::kRefund, refund.id));
+void update_indexes(IndexSink& indexes, const Refund& refund, RefundStatus before,
+                    const DueSet& dues_before) {
+  update_dues(indexes, StreamKind::kRefund, refund.id, dues_before, dues_of(refund));
   set_mark(indexes, Index::kExhausted, before == RefundStatus::kExhausted,
            refund.status == RefundStatus::kExhausted, refund_task(refund.id));
 }
@@ -21,13 +22,14 @@ bool alter(Rows& rows, const Record& record, Change&& change) {
     return false;
   }
   const RefundStatus before = refund->status;
+  const DueSet dues_before = dues_of(*refund);
   if (!change(*refund)) {
     return false;
   }
   refund->updated_at = record.at;
   refund->stream_last = record.seq;
-  if (rows.indexes != nullptr && before != refund->status) {
-    update_indexes(*rows.indexes, *refund, before);
+  if (rows.indexes != nullptr) {
+    update_indexes(*rows.indexes, *refund, before, dues_before);
   }
   return true;
 }
@@ -70,7 +72,7 @@ bool evolve(Rows& rows, const Record& record, const RefundCreated& event) {
     const std::string place = position(refund.created_at, refund.created_seq);
     rows.indexes->put(Index::kRefundsByTime, place, refund.id);
     rows.indexes->put(Index::kRefundsByPayment, text_prefix(refund.payment_id) + place, refund.id);
-    rows.indexes->put(Index::kWakeups, wakeup_key(StreamKind::kRefund, refund.id), {});
+    update_dues(*rows.indexes, StreamKind::kRefund, refund.id, DueSet{}, dues_of(refund));
   }
   return true;
 }

@@ -28,7 +28,7 @@ TEST_F(CallbackTest, Accepted_WaitsUntilTheDeadline) {
   EXPECT_EQ(timer.kind, StreamKind::kPayment);
   EXPECT_EQ(timer.id, "pay_1");
   EXPECT_EQ(timer.due, payment().callback_deadline);
-  EXPECT_THAT(world.state.indexes.keys(Index::kWakeups), ElementsAre("\x02pay_1"));
+  EXPECT_THAT(world.state.indexes.waiting(), ElementsAre("\x02pay_1"));
 }
 
 TEST_F(CallbackTest, Confirmed_Succeeds) {

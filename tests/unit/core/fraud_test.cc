@@ -74,12 +74,12 @@ TEST_F(FraudTest, Indexes_ListTheCheckAndForgetItsWaitWithItsEnd) {
   start(FraudMode::kManual);
   const auto& indexes = world.state.indexes;
   EXPECT_THAT(indexes.values(Index::kFraudByTime), ElementsAre("fraud-check-pay_1"));
-  EXPECT_THAT(indexes.keys(Index::kWakeups), ElementsAre("\x02pay_1",
-                                                         "\x04"
-                                                         "fraud-check-pay_1"));
+  EXPECT_THAT(indexes.waiting(), ElementsAre("\x02pay_1",
+                                             "\x04"
+                                             "fraud-check-pay_1"));
   world.verdict("pay_1", true);
   EXPECT_THAT(indexes.values(Index::kFraudByTime), ElementsAre("fraud-check-pay_1"));
-  EXPECT_THAT(indexes.keys(Index::kWakeups), ElementsAre("\x02pay_1"));
+  EXPECT_THAT(indexes.waiting(), ElementsAre("\x02pay_1"));
 }
 
 // ---- Both have to say yes

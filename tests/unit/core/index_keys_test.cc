@@ -58,12 +58,6 @@ TEST(IndexKey, StatusPrefix_IsTheStoredNumber) {
   EXPECT_EQ(status_prefix(PaymentStatus::kCancelled), "\x05");
 }
 
-TEST(IndexKey, Wakeup_IsTheKindAndTheWorkflow) {
-  EXPECT_EQ(wakeup_key(StreamKind::kPayment, "p"), "\x02p");
-  EXPECT_EQ(wakeup_key(StreamKind::kFraud, "p"), "\x04p");
-  EXPECT_EQ(wakeup_key(StreamKind::kRefund, "p"), "\x05p");
-}
-
 TEST(TaskName, NameOfATask_IsReadBack) {
   EXPECT_EQ(compensation_task("pay_1"), "compensation:pay_1");
   EXPECT_EQ(refund_task("ref_1"), "refund:ref_1");

@@ -60,7 +60,7 @@ TEST_F(NotificationTest, NoChannels_AreDoneAtOnce) {
   EXPECT_THAT(sent_by(), IsEmpty());
   EXPECT_THAT(payment().deliveries, IsEmpty());
   EXPECT_EQ(payment().step, PaymentStep::kDone);
-  EXPECT_THAT(world.state.indexes.keys(Index::kWakeups), IsEmpty());
+  EXPECT_THAT(world.state.indexes.waiting(), IsEmpty());
 }
 
 TEST_F(NotificationTest, Channels_DoNotWaitForEachOther) {
@@ -74,7 +74,7 @@ TEST_F(NotificationTest, Channels_DoNotWaitForEachOther) {
   world.notified("pay_1", 1, NotifyReply::kDelivered, kWebhook);
   world.notified("pay_1", 2, NotifyReply::kDelivered, kLog);
   EXPECT_EQ(payment().step, PaymentStep::kDone);
-  EXPECT_THAT(world.state.indexes.keys(Index::kWakeups), IsEmpty());
+  EXPECT_THAT(world.state.indexes.waiting(), IsEmpty());
 }
 
 TEST_F(NotificationTest, ChannelThatThePaymentDoesNotHave_IsStale) {
@@ -152,7 +152,7 @@ TEST_F(NotificationTest, Retried_HasItsAttemptsAgain) {
   EXPECT_THAT(world.events(), ElementsAre("notification_resumed"));
   EXPECT_EQ(delivery(kWebhook).attempts, 0U);
   EXPECT_THAT(world.state.indexes.keys(Index::kExhausted), IsEmpty());
-  EXPECT_THAT(world.state.indexes.keys(Index::kWakeups), ElementsAre("\x02pay_1"));
+  EXPECT_THAT(world.state.indexes.waiting(), ElementsAre("\x02pay_1"));
   ASSERT_THAT(sent_by(), ElementsAre(kWebhook));
   const auto& send = std::get<SendNotification>(world.added.effects[0]);
   EXPECT_EQ(send.attempt, 2U);  // numbers of calls are never used again

@@ -217,7 +217,7 @@ TEST(PaymentIndexes, ByTimeUserAndStatus_AndWakeups) {
   EXPECT_THAT(indexes.values(Index::kPaymentsByUser), ElementsAre("pay_a", "pay_refused", "pay_b"));
   EXPECT_THAT(indexes.values(Index::kPaymentsByStatus),
               ElementsAre("pay_b", "pay_a", "pay_refused"));
-  EXPECT_THAT(indexes.keys(Index::kWakeups), ElementsAre("\x02pay_a", "\x02pay_b"));
+  EXPECT_THAT(indexes.waiting(), ElementsAre("\x02pay_a", "\x02pay_b"));
 }
 
 }  // namespace

@@ -287,7 +287,7 @@ TEST_F(SagaTest, History_IsChainedThroughMoneyAndPayment) {
 }
 
 TEST_F(SagaTest, Wakeups_HoldThePaymentAsLongAsATaskIsOwed) {
-  const auto waits = [&] { return world.state.indexes.keys(Index::kWakeups).size() == 1; };
+  const auto waits = [&] { return world.state.indexes.waiting().size() == 1; };
   EXPECT_TRUE(waits());
   world.gateway("pay_1", 1, GatewayReply::kTemporaryFailure);
   EXPECT_TRUE(waits());

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/due.h"
 #include "core/index_keys.h"
 #include "core/replay.h"
 #include "support/effects.h"
@@ -27,10 +28,10 @@ using testing_support::still_wanted;
 using testing_support::task_text;
 using testing_support::Trial;
 
-// Everything that the rows wait for, and the keys of the workflows that wait.
+// Everything that the rows wait for, and the keys under which that stands.
 struct Pending {
   std::multiset<std::string> effects;
-  std::set<std::string> wakeups;
+  std::set<std::pair<Index, std::string>> keys;
 
   template <class Row>
   void add(StreamKind kind, const RowTable<Row>& rows) {
@@ -39,7 +40,7 @@ struct Pending {
       append_pending_effects(row, owed);
       for (const Effect& effect : owed) {
         effects.insert(task_text(effect));
-        wakeups.insert(wakeup_key(kind, id));
+        keys.insert({index_of(*task_class(effect)), due_key(due_of(effect), kind, id)});
       }
     });
   }
@@ -72,8 +73,13 @@ TEST(RandomCommands, PendingEffectsOfTheState_AreTheReleasedOnesThatAreStillWant
       }
       const Pending pending(trial.state.rows);
       ASSERT_EQ(pending.effects, expected);
-      const auto wakeups = trial.state.indexes.keys(Index::kWakeups);
-      ASSERT_EQ(std::set<std::string>(wakeups.begin(), wakeups.end()), pending.wakeups);
+      std::set<std::pair<Index, std::string>> keys;
+      for (const TaskClass task : kTaskClasses) {
+        for (const std::string& key : trial.state.indexes.keys(index_of(task))) {
+          keys.insert({index_of(task), key});
+        }
+      }
+      ASSERT_EQ(keys, pending.keys);
     }
   });
 }

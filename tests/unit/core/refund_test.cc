@@ -260,10 +260,9 @@ TEST_F(RefundTest, Indexes_ListTheRefundsOfAPaymentInTheirOrder) {
   const std::string second = refund("1");
   EXPECT_THAT(world.state.indexes.values(Index::kRefundsByPayment), ElementsAre(first, second));
   EXPECT_THAT(world.state.indexes.values(Index::kRefundsByTime), ElementsAre(first, second));
-  EXPECT_THAT(world.state.indexes.keys(Index::kWakeups), testing::Contains("\x05" + first));
+  EXPECT_THAT(world.state.indexes.waiting(), testing::Contains("\x05" + first));
   world.refund_reply(first, 1, RefundReply::kConfirmed);
-  EXPECT_THAT(world.state.indexes.keys(Index::kWakeups),
-              testing::Not(testing::Contains("\x05" + first)));
+  EXPECT_THAT(world.state.indexes.waiting(), testing::Not(testing::Contains("\x05" + first)));
 }
 
 TEST_F(RefundTest, Fold_RefusesWhatDoesNotFit) {

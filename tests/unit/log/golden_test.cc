@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -174,8 +175,8 @@ TEST_F(OlderGoldenLog, Payments_AreBornWithoutAFraudCheckAndWithTheLogAsTheirCha
 TEST_F(OlderGoldenLog, WhatWasPending_IsStillPending) {
   testing_support::Folded state;
   ASSERT_NO_FATAL_FAILURE(fold_all(entries, state));
-  EXPECT_EQ(state.indexes.keys(core::Index::kWakeups), std::vector<std::string>{"\x02"
-                                                                                "down"});
+  EXPECT_EQ(state.indexes.waiting(), std::set<std::string>{"\x02"
+                                                           "down"});
   std::vector<core::Effect> effects;
   core::append_pending_effects(*state.rows.payments.find("down"), effects);
   ASSERT_EQ(effects.size(), 1U);

@@ -169,7 +169,7 @@ TEST_F(StateStoreTest, UncommittedUpdate_LeavesNoTrace) {
     ASSERT_TRUE(update);
     core::Rows rows(*update, &*update);
     rows.accounts.put("alice", account("alice"), 1);
-    update->put(Index::kWakeups, "x", {});
+    update->put(Index::kTimerDue, "x", {});
   }
   auto view = snapshot();
   core::Account out;

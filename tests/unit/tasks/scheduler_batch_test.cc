@@ -48,10 +48,8 @@ class SchedulerBatchTest : public testing::Test {
 
   void start(std::size_t pending_max = 1000, std::size_t ready_max = 1000) {
     scheduler = std::make_unique<Scheduler>(clock, pending_max);
-    scheduler->add_queue(
-        {.name = "gateway", .workers = 1, .ready_max = ready_max, .batch_max = 8},
-        [this](const core::Effect& task) { return call(task); },
-        [](const core::Effect&) { return true; });
+    scheduler->add_queue({.name = "gateway", .workers = 1, .ready_max = ready_max, .batch_max = 8},
+                         [this](const core::Effect& task) { return call(task); });
     scheduler->set_post([this](const std::vector<core::Command>& results) {
       Names names;
       for (const core::Command& result : results) {
@@ -331,7 +329,7 @@ TEST(SchedulerBatch, StopEndsAllWorkersOfAQueue) {
     std::atomic<bool> over{false};
     Scheduler scheduler(clock, 1000);
     scheduler.add_queue(
-        {.name = "fraud", .workers = kWorkers, .batch_max = 8},
+        {.name = "fraud", .takes = core::TaskClass::kFraud, .workers = kWorkers, .batch_max = 8},
         [&](const core::Effect&) -> std::optional<core::Command> {
           ++running;
           while (!over) {
@@ -341,8 +339,7 @@ TEST(SchedulerBatch, StopEndsAllWorkersOfAQueue) {
             std::this_thread::yield();
           }
           return std::nullopt;
-        },
-        [](const core::Effect&) { return true; });
+        });
     scheduler.set_post([](const std::vector<core::Command>&) {});
     scheduler.start();
     for (int i = 1; i <= kWorkers; ++i) {

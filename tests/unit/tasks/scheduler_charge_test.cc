@@ -55,13 +55,14 @@ class ChargeTest : public testing::Test {
   void start(std::size_t workers, std::size_t pending_max = 1000) {
     scheduler = std::make_unique<Scheduler>(clock, pending_max);
     scheduler->add_queue(
-        {.name = "timers", .workers = 1, .counted = false},
-        [this](const core::Effect& task) { return run(task); },
-        [](const core::Effect& task) { return std::holds_alternative<core::StartTimer>(task); });
-    scheduler->add_queue(
-        {.name = "gateway", .workers = workers},
-        [this](const core::Effect& task) { return run(task); },
-        [](const core::Effect&) { return true; });
+        {.name = "timers", .takes = core::TaskClass::kTimer, .workers = 1, .memory_max = 1000},
+        [this](const core::Effect& task) { return run(task); });
+    scheduler->add_queue({.name = "gateway", .workers = workers},
+                         [this](const core::Effect& task) { return run(task); });
+    scheduler->add_queue({.name = "fraud", .takes = core::TaskClass::kFraud},
+                         [this](const core::Effect& task) { return run(task); });
+    scheduler->add_queue({.name = "notify", .takes = core::TaskClass::kNotify},
+                         [this](const core::Effect& task) { return run(task); });
     scheduler->set_post([this](const std::vector<core::Command>& results) {
       for (const core::Command& result : results) {
         note("posted " + std::get<core::RetryRefund>(result).refund_id);
@@ -217,20 +218,17 @@ TEST_F(ChargeTest, ManyTasksOfFewCharges_NeverRunTwoOfOneAtATime) {
   std::atomic<int> clashes{0};
   scheduler->stop();
   scheduler = std::make_unique<Scheduler>(clock, 1'000'000);
-  scheduler->add_queue(
-      {.name = "gateway", .workers = 8},
-      [&](const core::Effect& task) {
-        const std::string id = std::get<core::CallGateway>(task).payment_id;
-        {
-          const std::lock_guard lock(busy_mutex);
-          clashes += ++busy[id] > 1 ? 1 : 0;
-        }
-        std::this_thread::yield();
-        const std::lock_guard lock(busy_mutex);
-        --busy[id];
-        return core::RetryRefund{.refund_id = id};
-      },
-      [](const core::Effect&) { return true; });
+  scheduler->add_queue({.name = "gateway", .workers = 8}, [&](const core::Effect& task) {
+    const std::string id = std::get<core::CallGateway>(task).payment_id;
+    {
+      const std::lock_guard lock(busy_mutex);
+      clashes += ++busy[id] > 1 ? 1 : 0;
+    }
+    std::this_thread::yield();
+    const std::lock_guard lock(busy_mutex);
+    --busy[id];
+    return core::RetryRefund{.refund_id = id};
+  });
   std::atomic<int> posted{0};
   scheduler->set_post([&](const std::vector<core::Command>& results) {
     posted += static_cast<int>(results.size());
@@ -352,22 +350,18 @@ TEST_F(ChargeTest, Stop_DropsTasksThatWaitForTheirTurn) {
 TEST_F(ChargeTest, CancelWhileTheCallRuns_VoidsWhatTheCallDid) {
   testing_support::EngineWorld world;
   scheduler = std::make_unique<Scheduler>(world.clock, 1000);
-  scheduler->add_queue(
-      {.name = "gateway", .workers = 2},
-      [&](const core::Effect& task) -> core::Command {
-        run(task);
-        if (const auto* charge = std::get_if<core::CallGateway>(&task)) {
-          return testing_support::EngineWorld::confirmed(charge->payment_id);
-        }
-        const auto& voided = std::get<core::UndoAtGateway>(task);
-        return core::RecordUndoReply{.payment_id = voided.payment_id,
-                                     .call = voided.call,
-                                     .reply = core::UndoReply::kDone,
-                                     .detail = {}};
-      },
-      [](const core::Effect& task) {
-        return !std::holds_alternative<core::SendNotification>(task);
-      });
+  scheduler->add_queue({.name = "gateway", .workers = 2},
+                       [&](const core::Effect& task) -> core::Command {
+                         run(task);
+                         if (const auto* charge = std::get_if<core::CallGateway>(&task)) {
+                           return testing_support::EngineWorld::confirmed(charge->payment_id);
+                         }
+                         const auto& voided = std::get<core::UndoAtGateway>(task);
+                         return core::RecordUndoReply{.payment_id = voided.payment_id,
+                                                      .call = voided.call,
+                                                      .reply = core::UndoReply::kDone,
+                                                      .detail = {}};
+                       });
   scheduler->set_post(
       [&](std::vector<core::Command> results) { world.engine->post_all(std::move(results)); });
   scheduler->set_wanted(

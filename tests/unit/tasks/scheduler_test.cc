@@ -88,20 +88,18 @@ class SchedulerTest : public testing::Test {
     scheduler = std::make_unique<Scheduler>(clock, pending_max);
     scheduler->add_queue(
         QueueOptions{.name = "gateway", .workers = workers, .ready_max = ready_max},
-        [this](const core::Effect& task) { return gate.call(task); },
-        [](const core::Effect& task) { return std::holds_alternative<core::CallGateway>(task); });
-    scheduler->add_queue(
-        QueueOptions{.name = "notify", .workers = 1, .ready_max = ready_max},
-        [](const core::Effect& task) {
-          const auto& send = std::get<core::SendNotification>(task);
-          return core::RecordNotification{.payment_id = send.payment_id,
-                                          .attempt = send.attempt,
-                                          .reply = core::NotifyReply::kDelivered,
-                                          .error = {}};
-        },
-        [](const core::Effect& task) {
-          return std::holds_alternative<core::SendNotification>(task);
-        });
+        [this](const core::Effect& task) { return gate.call(task); });
+    scheduler->add_queue(QueueOptions{.name = "notify",
+                                      .takes = core::TaskClass::kNotify,
+                                      .workers = 1,
+                                      .ready_max = ready_max},
+                         [](const core::Effect& task) {
+                           const auto& send = std::get<core::SendNotification>(task);
+                           return core::RecordNotification{.payment_id = send.payment_id,
+                                                           .attempt = send.attempt,
+                                                           .reply = core::NotifyReply::kDelivered,
+                                                           .error = {}};
+                         });
     scheduler->set_post([this](const std::vector<core::Command>& commands) {
       ASSERT_EQ(commands.size(), 1U);
       const core::Command& command = commands.front();
@@ -358,29 +356,23 @@ TEST(SchedulerWithEngine, Payments_AreCarriedToTheirEnd) {
   testing_support::EngineWorld world;
   // The engine's tasks go to a real scheduler, whose results go to the engine.
   Scheduler scheduler(world.clock, 1'000'000);
+  scheduler.add_queue(QueueOptions{.name = "gateway", .workers = 2}, [](const core::Effect& task) {
+    const auto& call = std::get<core::CallGateway>(task);
+    return core::RecordGatewayReply{.payment_id = call.payment_id,
+                                    .attempt = call.attempt,
+                                    .reply = call.attempt < 3
+                                                 ? core::GatewayReply::kTemporaryFailure
+                                                 : core::GatewayReply::kConfirmed,
+                                    .detail = {}};
+  });
   scheduler.add_queue(
-      QueueOptions{.name = "gateway", .workers = 2},
-      [](const core::Effect& task) {
-        const auto& call = std::get<core::CallGateway>(task);
-        return core::RecordGatewayReply{.payment_id = call.payment_id,
-                                        .attempt = call.attempt,
-                                        .reply = call.attempt < 3
-                                                     ? core::GatewayReply::kTemporaryFailure
-                                                     : core::GatewayReply::kConfirmed,
-                                        .detail = {}};
-      },
-      [](const core::Effect& task) { return std::holds_alternative<core::CallGateway>(task); });
-  scheduler.add_queue(
-      QueueOptions{.name = "notify", .workers = 1},
+      QueueOptions{.name = "notify", .takes = core::TaskClass::kNotify, .workers = 1},
       [](const core::Effect& task) {
         const auto& send = std::get<core::SendNotification>(task);
         return core::RecordNotification{.payment_id = send.payment_id,
                                         .attempt = send.attempt,
                                         .reply = core::NotifyReply::kDelivered,
                                         .error = {}};
-      },
-      [](const core::Effect& task) {
-        return std::holds_alternative<core::SendNotification>(task);
       });
   scheduler.set_post(
       [&](std::vector<core::Command> results) { world.engine->post_all(std::move(results)); });
