@@ -123,6 +123,8 @@ if(TARGET core_instructions AND CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT PAYO
     "${PROJECT_SOURCE_DIR}/perf/micro/instructions.py" $<TARGET_FILE:core_instructions>)
 endif()
 
+payonce_python_test(perf.plot perf 60 perf -m unittest -v test_plot)
+payonce_python_test(perf.probe perf 60 perf -m unittest -v test_probe)
 payonce_python_test(tidy.layers tidy 60 tidy layers.py)
 payonce_python_test(tidy.banned tidy 60 tidy banned.py)
 payonce_python_test(tidy.selftest tidy 120 tidy -m unittest -v selftest)

@@ -62,9 +62,9 @@ class Client:
             raise HarnessError(f"GET {path}: {status} {text[:300]!r}")
         return json.loads(text)
 
-    def create_accounts(self):
+    def create_accounts(self, prefix="bench"):
         for number in range(ACCOUNTS):
-            body = json.dumps({"id": f"bench-{number}", "opening_balance": OPENING_BALANCE})
+            body = json.dumps({"id": f"{prefix}-{number}", "opening_balance": OPENING_BALANCE})
             status, _, text = self.call("POST", "/v1/accounts", body)
             if status != 201:
                 raise HarnessError(f"POST /v1/accounts {body}: {status} {text[:300]!r}")
@@ -107,6 +107,29 @@ class Client:
                 raise HarnessError(
                     f"{totals.held} payments still hold money after {SETTLE_TIMEOUT_S} s")
             time.sleep(SETTLE_POLL_S)
+
+    def payments_by_status(self):
+        """How many payments there are in each status."""
+        return self.get("/v1/reports/payments")["by_status"]
+
+    def busy_queues(self):
+        """Queues with tasks that wait or run, the timers left out: those wait for their time."""
+        return [queue for queue in self.get("/v1/tasks")["data"]
+                if queue["queue"] != "timers" and (queue["depth"] or queue["running"])]
+
+    def wait_until_idle(self, timeout_s=SETTLE_TIMEOUT_S):
+        """Waits until no queue has anything to do."""
+        deadline = time.perf_counter() + timeout_s
+        while busy := self.busy_queues():
+            if time.perf_counter() > deadline:
+                raise HarnessError(f"not idle after {timeout_s} s: {busy}")
+            time.sleep(SETTLE_POLL_S)
+
+    def wait_until_closed(self):
+        """Waits until every payment on the bench accounts has ended and told so. The totals."""
+        totals, _ = self.wait_until_settled()
+        self.wait_until_idle()
+        return totals
 
     def open_payments(self):
         """How many of the first page of each open state there are; 0 when all have ended."""

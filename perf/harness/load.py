@@ -2,9 +2,10 @@
 
 import json
 import pathlib
+import signal
 import subprocess
 
-from servers import HarnessError
+from servers import HarnessError, die_with_parent
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "load"
 WRK_THREADS_MAX = 2
@@ -35,12 +36,53 @@ def run_wrk(scenario, url, connections, seconds, arguments):
                               timeout=seconds + GRACE_S)
     except subprocess.TimeoutExpired as error:
         raise HarnessError(f"{' '.join(command)}: does not end") from error
-    result = last_json_line(done.stdout)
-    if done.returncode != 0 or result is None:
-        raise HarnessError(f"{' '.join(command)}: exit {done.returncode}\n"
-                           f"{done.stdout[-1000:]}{done.stderr[-1000:]}")
+    return read_result(command, done.returncode, done.stdout, done.stderr, connections)
+
+
+def read_result(command, returncode, stdout, stderr, connections):
+    result = last_json_line(stdout)
+    if returncode != 0 or result is None:
+        raise HarnessError(f"{' '.join(command)}: exit {returncode}\n"
+                           f"{stdout[-1000:]}{stderr[-1000:]}")
     result["connections"] = connections
     return result
+
+
+class Beside:
+    """A wrk that runs beside what the `with` block does; result() waits for its end.
+
+    Leaving the block without asking for the result ends it. Make it in the main thread: the kernel
+    ends a process together with the thread that made it.
+    """
+
+    def __init__(self, scenario, url, connections, seconds, arguments):
+        self.command = wrk_command(scenario, url, connections, seconds, arguments)
+        self.connections = connections
+        self.seconds = seconds
+        self.process = None
+
+    def __enter__(self):
+        # A group of its own, so that a ctrl-c reaches it only through __exit__.
+        self.process = subprocess.Popen(
+            self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, process_group=0, preexec_fn=die_with_parent)
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def end_now(self):
+        """Makes wrk stop before its time, as ctrl-c does; result() then tells what it has done."""
+        self.process.send_signal(signal.SIGINT)
+
+    def result(self):
+        try:
+            out, err = self.process.communicate(timeout=self.seconds + GRACE_S)
+        except subprocess.TimeoutExpired as error:
+            raise HarnessError(f"{' '.join(self.command)}: does not end") from error
+        return read_result(self.command, self.process.returncode, out, err, self.connections)
 
 
 def failed_requests(result):

@@ -39,6 +39,8 @@ def free_port():
 class Server:
     """One server process. `command` gets its address as the last two arguments: --listen H:P."""
 
+    ready_timeout_s = READY_TIMEOUT_S
+
     def __init__(self, name, command, log_path):
         self.name = name
         self.port = free_port()
@@ -69,7 +71,7 @@ class Server:
         self.stop()
 
     def _wait_until_ready(self, begin):
-        while time.perf_counter() - begin < READY_TIMEOUT_S:
+        while time.perf_counter() - begin < self.ready_timeout_s:
             if self._answers_ready():
                 self.ready_ms = (time.perf_counter() - begin) * 1000
                 return
@@ -78,7 +80,8 @@ class Server:
                     f"{self.name} ended with {self.process.returncode} before it was ready:\n"
                     + self.log_tail())
             time.sleep(POLL_S)
-        raise HarnessError(f"{self.name} not ready after {READY_TIMEOUT_S} s:\n" + self.log_tail())
+        raise HarnessError(f"{self.name} not ready after {self.ready_timeout_s} s:\n"
+                           + self.log_tail())
 
     def _answers_ready(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

@@ -11,6 +11,10 @@
 --   keys=on       gives every payment an Idempotency-Key of its own
 --   accounts=N    spread over bench-0 .. bench-(N-1); 1000 when not given
 --   repeat=N      with keys=on: every Nth request repeats the one before it, key and all
+--   method=TEXT   the payment method; pm_ok when not given
+--   prefix=TEXT   the accounts are TEXT-0 .. TEXT-(N-1); bench when not given
+--   limit=N       each thread stops after N payments; wrk itself ends with its -d all the same
+--   delay=MS      each connection waits so long on average, half to one and a half, before it asks
 
 local scenario = {}
 
@@ -67,8 +71,8 @@ local function payment_pieces(spec, options, account)
   local run = options.run or tostring(os.time())
   local unique = run .. "-" .. spec.name .. "-" .. thread_index .. "-" .. MARKER
   local body = string.format(
-    '{"user_id":"bench-%d","amount":"1.00","payment_method":"pm_ok","description":"%s"}',
-    account, unique)
+    '{"user_id":"%s-%d","amount":"1.00","payment_method":"%s","description":"%s"}',
+    options.prefix or "bench", account, options.method or "pm_ok", unique)
   local headers = {}
   for _, header in ipairs(spec.headers or {}) do
     headers[#headers + 1] = header
@@ -142,8 +146,10 @@ local function report(spec, summary, latency)
     requests = summary.requests,
     seconds = summary.duration / 1e6,
     requests_per_s = summary.requests / (summary.duration / 1e6),
+    mean_us = summary.requests > 0 and latency.mean or 0, -- nan is no JSON
     p50_us = latency:percentile(50),
     p99_us = latency:percentile(99),
+    p99_9_us = latency:percentile(99.9),
     max_us = latency.max,
     errors = {
       connect = summary.errors.connect,
@@ -162,6 +168,13 @@ local function report(spec, summary, latency)
   print(json_of(result))
 end
 
+-- wrk asks delay() before each request, if there is one; its latencies leave the delay out.
+local function pace(milliseconds)
+  delay = function()
+    return math.floor(milliseconds * (0.5 + math.random()) + 0.5)
+  end
+end
+
 local function define(spec, make_request)
   function setup(thread)
     threads[#threads + 1] = thread
@@ -174,6 +187,7 @@ local function define(spec, make_request)
     asked = 0
     checked = options.checked == true
     if checked then count_responses(spec.expected) end
+    if options.delay then pace(tonumber(options.delay)) end
     request = make_request(options)
   end
 
@@ -193,12 +207,14 @@ function scenario.payments(spec)
     end
     local shift = thread_index * 331
     local every = tonumber(options["repeat"]) or 0
+    local limit = tonumber(options.limit) or math.huge
     local count = 0
     return function()
       count = count + 1
       if every == 0 or count % every ~= 0 then
         asked = asked + 1
       end
+      if asked >= limit then wrk.thread:stop() end
       local around = pieces[(asked + shift) % accounts]
       return table.concat(around, string.format("%011d", asked))
     end
