@@ -37,6 +37,19 @@ tasks::QueueOptions calls(const char* name, core::TaskClass takes, const Section
           .batch_max = at_once ? kBatchMax : 1};
 }
 
+// Each channel has a queue of its own: a receiver that is down holds up no other channel.
+const char* queue_name(core::NotifyChannel channel) {
+  switch (channel) {
+    case core::NotifyChannel::kLog:
+      return "notify";
+    case core::NotifyChannel::kWebhook:
+      return "webhook";
+    case core::NotifyChannel::kSmtp:
+      return "smtp";
+  }
+  return "";
+}
+
 // A timer's whole work is to say that its time has come.
 core::Command fire(const core::Effect& task) {
   const auto& timer = std::get<core::StartTimer>(task);
@@ -134,12 +147,15 @@ void Backstage::add_queues() {
                        });
   // A notification never touches its payment, and a timer's payment only waits: what finds no room
   // in memory waits in the state, and keeps no new payment out.
-  tasks::QueueOptions notify = calls("notify", core::TaskClass::kNotify, options_->notify,
-                                     outside_->notifiers_answer_at_once());
-  notify.memory_max = options_->notify.queue_max;
-  scheduler_.add_queue(std::move(notify), [this](const core::Effect& task) {
-    return outside_->notify(std::get<core::SendNotification>(task));
-  });
+  for (const core::NotifyChannel channel : core::kNotifyChannels) {
+    tasks::QueueOptions notify =
+        calls(queue_name(channel), core::task_class(channel), options_->notify,
+              outside_->notifier_answers_at_once(channel));
+    notify.memory_max = options_->notify.queue_max;
+    scheduler_.add_queue(std::move(notify), [this](const core::Effect& task) {
+      return outside_->notify(std::get<core::SendNotification>(task));
+    });
+  }
   scheduler_.add_queue({.name = "timers",
                         .takes = core::TaskClass::kTimer,
                         .workers = 1,

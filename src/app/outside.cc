@@ -160,8 +160,16 @@ bool Outside::gateway_answers_at_once() const {
   return http_gateway_ == nullptr && mock_gateway_.answers_at_once();
 }
 
-bool Outside::notifiers_answer_at_once() const {
-  return webhook_notifier_ == nullptr && smtp_notifier_ == nullptr;
+bool Outside::notifier_answers_at_once(core::NotifyChannel channel) const {
+  switch (channel) {
+    case core::NotifyChannel::kLog:
+      return true;
+    case core::NotifyChannel::kWebhook:
+      return webhook_notifier_ == nullptr;
+    case core::NotifyChannel::kSmtp:
+      return smtp_notifier_ == nullptr;
+  }
+  return false;
 }
 
 void Outside::set_callback(std::function<void(core::RecordCallback)> callback) {

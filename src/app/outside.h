@@ -36,7 +36,7 @@ class Outside {
 
   // Whether no call ever waits: for a network, or by the configured latency.
   [[nodiscard]] bool gateway_answers_at_once() const;
-  [[nodiscard]] bool notifiers_answer_at_once() const;
+  [[nodiscard]] bool notifier_answers_at_once(core::NotifyChannel channel) const;
 
   // Whether the gateway is inside this process, and has to be told who waits for it.
   [[nodiscard]] bool calls_back() const { return http_gateway_ == nullptr; }

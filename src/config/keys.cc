@@ -284,7 +284,7 @@ constexpr std::array kKeys{
     Key{"notify.log", Flag{member<&Options::notify, &Notify::log>}, kRestart,
         "Whether each notification writes a line to standard error."},
     Key{"notify.workers", Count{member<&Options::notify, &Notify::workers>, kWorkers, "threads"},
-        kRestart, "Notifications delivered at the same time."},
+        kRestart, "Notifications delivered at the same time, for each of webhook and mail."},
     Key{"notify.queue_max",
         Count{member<&Options::notify, &Notify::queue_max>, kQueue, "notifications"}, kRestart,
         "Held in memory for a worker; the rest wait in the state."},

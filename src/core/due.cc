@@ -67,6 +67,10 @@ Index index_of(TaskClass task) {
       return Index::kFraudDue;
     case TaskClass::kNotify:
       return Index::kNotifyDue;
+    case TaskClass::kWebhook:
+      return Index::kWebhookDue;
+    case TaskClass::kSmtp:
+      return Index::kSmtpDue;
     case TaskClass::kTimer:
       return Index::kTimerDue;
   }
@@ -74,12 +78,25 @@ Index index_of(TaskClass task) {
   return Index::kTimerDue;
 }
 
+TaskClass task_class(NotifyChannel channel) {
+  switch (channel) {
+    case NotifyChannel::kLog:
+      return TaskClass::kNotify;
+    case NotifyChannel::kWebhook:
+      return TaskClass::kWebhook;
+    case NotifyChannel::kSmtp:
+      return TaskClass::kSmtp;
+  }
+  PAYONCE_ASSERT(false);  // there are no other channels
+  return TaskClass::kNotify;
+}
+
 std::optional<TaskClass> task_class(const Effect& effect) {
   if (std::holds_alternative<WorkflowEnded>(effect)) {
     return std::nullopt;
   }
-  if (std::holds_alternative<SendNotification>(effect)) {
-    return TaskClass::kNotify;
+  if (const auto* send = std::get_if<SendNotification>(&effect)) {
+    return task_class(send->channel);
   }
   if (std::holds_alternative<CheckFraud>(effect)) {
     return TaskClass::kFraud;
@@ -127,7 +144,7 @@ DueSet dues_of(const Payment& payment) {
   add_call(dues, TaskClass::kGateway, pending_undo(payment));
   for (const NotifyChannel channel : kNotifyChannels) {
     if (const Delivery* delivery = find_delivery(payment, channel)) {
-      add_call(dues, TaskClass::kNotify, pending_notification(*delivery));
+      add_call(dues, task_class(channel), pending_notification(*delivery));
     }
   }
   add_timer(dues, pending_timer(payment));

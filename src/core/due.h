@@ -19,12 +19,21 @@
 
 namespace payonce::core {
 
-// The classes of tasks: those of a class are run by one queue. Places in kTaskClasses.
-enum class TaskClass : std::uint8_t { kGateway = 0, kFraud = 1, kNotify = 2, kTimer = 3 };
+// The classes of tasks: those of a class are run by one queue, so that no class waits for another
+// one. Places in kTaskClasses.
+enum class TaskClass : std::uint8_t {
+  kGateway = 0,
+  kFraud = 1,
+  kNotify = 2,  // by the log
+  kWebhook = 3,
+  kSmtp = 4,
+  kTimer = 5
+};
 inline constexpr std::array kTaskClasses{TaskClass::kGateway, TaskClass::kFraud, TaskClass::kNotify,
-                                         TaskClass::kTimer};
+                                         TaskClass::kWebhook, TaskClass::kSmtp,  TaskClass::kTimer};
 
 [[nodiscard]] Index index_of(TaskClass task);
+[[nodiscard]] TaskClass task_class(NotifyChannel channel);
 // Nothing for WorkflowEnded, which is no task.
 [[nodiscard]] std::optional<TaskClass> task_class(const Effect& effect);
 // A task may not start earlier; zero for what is none.

@@ -67,6 +67,8 @@ enum class Index : std::uint8_t {
   kFraudDue = 13,
   kNotifyDue = 14,
   kTimerDue = 15,
+  kWebhookDue = 16,
+  kSmtpDue = 17,
 };
 
 // Who keeps the secondary keys. The engine needs none of them and passes no sink.

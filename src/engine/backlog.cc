@@ -74,13 +74,15 @@ void Backlog::look_ahead(const core::Machine::Position& newest, Timestamp now) {
   if (tracking_) {
     return;  // the horizons have moved, and what they have reached is still to be brought in
   }
+  // All that is decided from now on is due then or later: the clock never runs backwards.
+  const Timestamp since = std::max(newest.last_time, now);
   for (const TaskClass task : core::kTaskClasses) {
     Lane& lane = lane_of(task);
     const bool soon = lane.horizon < now + Duration{limits_.ahead.us / 2};
-    const bool late = lane.horizon < newest.last_time;
+    const bool late = lane.horizon < since;
     // What was left behind is one range: while it is not brought in, no second one may begin.
     if (soon && tasks_->room(task) > 0 && !(late && lane.until.us != 0)) {
-      move(lane, newest, now);
+      move(lane, since);
       tracking_ = true;
     }
   }
@@ -95,14 +97,13 @@ void Backlog::look_ahead(const core::Machine::Position& newest, Timestamp now) {
   }
 }
 
-// All that is decided from now on is due at the newest entry's time or later.
-void Backlog::move(Lane& lane, const core::Machine::Position& newest, Timestamp now) {
-  if (lane.horizon < newest.last_time) {
+void Backlog::move(Lane& lane, Timestamp since) const {
+  if (lane.horizon < since) {
     lane.next = core::due_from(lane.horizon + kTick);
-    lane.until = newest.last_time;
+    lane.until = since;
   }
-  lane.ahead = std::max(lane.horizon + kTick, newest.last_time);
-  lane.horizon = now + limits_.ahead;
+  lane.ahead = std::max(lane.horizon + kTick, since);
+  lane.horizon = since + limits_.ahead;
 }
 
 Backlog::Fresh Backlog::take_fresh() {

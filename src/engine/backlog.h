@@ -46,7 +46,8 @@ class Backlog {
   // Whether a task that has just been decided goes to the sink with its commit. The others are
   // brought in later.
   [[nodiscard]] bool admit(const core::Effect& effect);
-  // Moves the horizons on. `newest` is the newest entry that has been decided.
+  // Moves the horizons on. `newest` is the newest entry that has been decided; `now` is no later
+  // than the time of any decision after this call.
   void look_ahead(const core::Machine::Position& newest, Timestamp now);
   // The tasks that were admitted since the horizons moved and that the state may show as well.
   [[nodiscard]] Fresh take_fresh();
@@ -69,7 +70,7 @@ class Backlog {
     Timestamp until;                 // zero: nothing is left behind
   };
 
-  void move(Lane& lane, const core::Machine::Position& newest, Timestamp now);
+  void move(Lane& lane, Timestamp since) const;
   std::size_t bring_ahead(log::StateStore::Snapshot& snapshot, core::TaskClass task, Lane& lane,
                           const Fresh& fresh);
   std::size_t bring_slice(log::StateStore::Snapshot& snapshot, core::TaskClass task, Lane& lane);

@@ -12,6 +12,9 @@ namespace {
 // How often the thread looks whether so many entries have come that a checkpoint is due early.
 constexpr std::chrono::milliseconds kTick{20};
 
+// How often it looks for tasks that are due soon: well within the time that they are ahead.
+constexpr std::chrono::milliseconds kLook{2'000};
+
 }  // namespace
 
 Checkpointer::Checkpointer(Parts parts, CheckpointPolicy policy, core::Seq applied)
@@ -53,6 +56,7 @@ bool Checkpointer::due() const {
 void Checkpointer::run() {
   observe::name_thread("checkpoint");
   auto last = std::chrono::steady_clock::now();
+  auto looked = last;
   std::unique_lock lock(mutex_);
   while (!failed_) {
     const auto tick = std::min(kTick, policy_.interval);
@@ -61,10 +65,12 @@ void Checkpointer::run() {
       // While nothing happens there is nothing to look at: an idle server sleeps long.
       const bool behind = parts_.engine.behind();
       const bool idle = parts_.engine.durable_seq() == applied_ && !behind;
-      wake_.wait_for(lock, idle ? policy_.interval : tick);
-      if (behind && !stopping_) {
+      wake_.wait_for(lock, idle ? std::min(kLook, policy_.interval) : tick);
+      const auto now = std::chrono::steady_clock::now();
+      if ((behind || now - looked >= kLook) && !stopping_) {
         lock.unlock();
         bring_in();
+        looked = now;
         lock.lock();
       }
     }
@@ -75,6 +81,7 @@ void Checkpointer::run() {
       bring_in();
     }
     last = std::chrono::steady_clock::now();
+    looked = last;
     lock.lock();
     if (last_round) {
       stopped_ = true;
@@ -117,6 +124,12 @@ void Checkpointer::round() {
 void Checkpointer::bring_in() {
   if (const auto done = parts_.engine.bring_in(); !done) {
     give_up(done.error());
+    return;
+  }
+  const core::Seq awaited = parts_.engine.awaited_seq();
+  const std::lock_guard lock(mutex_);
+  if (awaited <= parts_.engine.durable_seq()) {
+    wanted_ = std::max(wanted_, awaited);
   }
 }
 

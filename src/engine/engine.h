@@ -80,6 +80,10 @@ class Engine final : private Chore {
   [[nodiscard]] Result<std::size_t> recover();
   // Releases tasks that have waited in the state and are due soon; by the checkpointer's thread.
   [[nodiscard]] Result<std::size_t> bring_in();
+  // The state has to hold this entry before bring_in() can go on; 0: nothing is awaited.
+  [[nodiscard]] core::Seq awaited_seq() const {
+    return backlog_.waits() ? backlog_.wanted_seq() : 0;
+  }
   // Whether calling bring_in() again would do more at once.
   [[nodiscard]] bool behind() const { return backlog_.behind(); }
   void start();  // the engine's own thread

@@ -38,7 +38,9 @@ constexpr NamedIndex kIndexes[] = {{core::Index::kAccountsByTime, "accounts_by_t
                                    {core::Index::kGatewayDue, "gateway_due"},
                                    {core::Index::kFraudDue, "fraud_due"},
                                    {core::Index::kNotifyDue, "notify_due"},
-                                   {core::Index::kTimerDue, "timer_due"}};
+                                   {core::Index::kTimerDue, "timer_due"},
+                                   {core::Index::kWebhookDue, "webhook_due"},
+                                   {core::Index::kSmtpDue, "smtp_due"}};
 
 constexpr std::string_view kMetaKey = "state";
 

@@ -33,7 +33,7 @@ enum class Table : std::uint8_t {
 };
 
 // Places in an array by core::Index.
-inline constexpr std::size_t kIndexSlots = 16;
+inline constexpr std::size_t kIndexSlots = 18;
 
 class StateStore {
  public:

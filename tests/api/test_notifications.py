@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+import threading
 import time
 import unittest
 
@@ -273,6 +274,30 @@ class Webhook(NotifyCase):
         self.assertTrue(explanation["due_at"])
         self.assertTrue(explanation["last_error"])
         self.assert_money("990.00")
+
+    def test_a_receiver_that_never_answers_holds_up_no_payment_and_no_other_channel(self):
+        held = threading.Event()
+        self.addCleanup(held.set)
+        self.receiver.answer = lambda request: held.wait(60) and Reply()
+        self.hook("notify.workers=1", "notify.queue_max=2", "payments.open_max=5",
+                  "notify.webhook.timeout=60s")
+        payment_ids = [self.start("pm_ok", "1.00") for _ in range(20)]
+        for payment_id in payment_ids:
+            payment = wait_until(lambda: (self.state(payment_id)["status"] == "success"
+                                          and self.state(payment_id)), "the payment succeeds")
+            self.assertEqual(payment["current_step"], "notify")
+            wait_until(lambda: self.notices("notification_sent", payment_id, "log"),
+                       "the log is told")
+        queue = self.queue("webhook")
+        self.assertEqual(queue["depth"] + queue["running"], 20)
+        self.assertEqual(self.queue("notify")["depth"], 0)
+        self.server.kill()
+        self.server.start()
+        self.assertEqual(self.queue("webhook")["depth"] + self.queue("webhook")["running"], 20)
+        held.set()
+        for payment_id in payment_ids:
+            wait_until(lambda: self.notices("notification_sent", payment_id, "webhook"),
+                       "the receiver is told")
 
     def test_one_channel_that_fails_leaves_the_others_alone(self):
         self.receiver.answer = lambda request: Reply(500)

@@ -109,7 +109,7 @@ class FakeTasks final : public engine::TaskSink {
   std::atomic<bool> is_curious{false};
   // By place in kTaskClasses.
   std::array<std::atomic<std::size_t>, core::kTaskClasses.size()> rooms{kPlenty, kPlenty, kPlenty,
-                                                                        kPlenty};
+                                                                        kPlenty, kPlenty, kPlenty};
   static constexpr std::size_t kPlenty = std::numeric_limits<std::size_t>::max();
 
  private:

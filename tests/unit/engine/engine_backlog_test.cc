@@ -216,8 +216,10 @@ TEST(Backlog, EveryPendingTask_IsReleasedExactlyOncePerStart) {
       ASSERT_TRUE(world.engine->recover());
     };
     ASSERT_NO_FATAL_FAILURE(begin());
+    Timestamp now;
     for (const Step& step : RandomCommands(random, 1).take(250)) {
-      world.clock.set(step.now);
+      now = std::max(now, step.now);
+      world.clock.set(now);
       world.execute_input(step.input);
       if (random.chance(30)) {
         world.catch_up();

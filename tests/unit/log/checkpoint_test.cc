@@ -87,7 +87,7 @@ void expect_same(StateStore& state, const testing_support::Folded& folded, Times
     }
   });
   std::map<std::pair<core::Index, std::string>, std::string> stored;
-  for (int i = 1; i <= 15; ++i) {
+  for (int i = 1; i <= 17; ++i) {
     const auto index = static_cast<core::Index>(i);
     if (index == core::Index::kKeysByExpiry || i == 6) {  // 6 is not used any more
       continue;
