@@ -1,6 +1,6 @@
 # Third-party code as targets third_party::NAME, their headers always as SYSTEM includes.
 #
-# httplib, simdjson and curl are fetched (third_party/fetch.sh), everything else comes from Debian
+# httplib, simdjson, curl and others are fetched (third_party/fetch.sh), everything else comes from Debian
 # packages (scripts/deps.sh). Libraries are the static ones, so that the release binary can be
 # linked with -static.
 
@@ -59,6 +59,7 @@ payonce_static_archive(jemalloc libjemalloc.a "jemalloc/jemalloc.h")
 target_link_libraries(third_party_jemalloc INTERFACE ${CMAKE_DL_LIBS} Threads::Threads)
 payonce_static_archive(lmdb liblmdb.a "lmdb.h")
 target_link_libraries(third_party_lmdb INTERFACE Threads::Threads)
+payonce_static_archive(http_parser libhttp_parser.a "http_parser.h")
 payonce_static_archive(crypto libcrypto.a "openssl/evp.h")
 target_link_libraries(third_party_crypto INTERFACE ${CMAKE_DL_LIBS} Threads::Threads)
 payonce_static_archive(ssl libssl.a "openssl/ssl.h")
@@ -153,3 +154,15 @@ add_library(third_party::prometheus ALIAS third_party_prometheus)
 target_include_directories(third_party_prometheus SYSTEM PUBLIC
   "${payonce_prometheus}/include" "${payonce_prometheus_generated}")
 target_compile_options(third_party_prometheus PRIVATE -w -O2)
+
+# HdrHistogram in C: the copy inside redis, which has its memory come from macros of its user.
+enable_language(C)
+add_library(third_party_hdr_histogram STATIC
+  "${PAYONCE_THIRD_PARTY_DIR}/HdrHistogram_c/hdr_histogram.c")
+add_library(third_party::hdr_histogram ALIAS third_party_hdr_histogram)
+target_include_directories(third_party_hdr_histogram SYSTEM PUBLIC
+  "${PAYONCE_THIRD_PARTY_DIR}/HdrHistogram_c")
+target_compile_definitions(third_party_hdr_histogram PRIVATE
+  "HDR_MALLOC_INCLUDE=<stdlib.h>" hdr_malloc=malloc hdr_calloc=calloc hdr_realloc=realloc
+  hdr_free=free)
+target_compile_options(third_party_hdr_histogram PRIVATE -w -O2)

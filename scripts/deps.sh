@@ -8,7 +8,8 @@ set -euo pipefail
 
 build_packages=(
   binutils ca-certificates ccache cmake g++ git ninja-build
-  libboost-context1.74-dev libcli11-dev libconcurrentqueue-dev libfmt-dev libjemalloc-dev liblmdb-dev libspdlog-dev libssl-dev
+  libboost-context1.74-dev libcli11-dev libconcurrentqueue-dev libfmt-dev libhttp-parser-dev libjemalloc-dev liblmdb-dev
+  libspdlog-dev libssl-dev
   libtomlplusplus-dev libxxhash-dev rapidjson-dev
   # third_party/fetch.sh
   curl xz-utils

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/bench_command.h"
 #include "app/exit_code.h"
 #include "app/licenses.h"
 #include "app/mock_gateway_command.h"
@@ -31,6 +32,7 @@ struct Arguments {
   bool json = false;
   std::string id;  // of the workflow to inspect
   MockGatewayCommand mock;
+  BenchCommand bench;
 };
 
 config::Sources to_sources(const Arguments& arguments) {
@@ -163,6 +165,8 @@ int run(int argc, char** argv) {
       cli.add_subcommand("inspect", "Print a workflow, what it waits for, and its history");
   CLI::App* mock = cli.add_subcommand(
       "mock-gateway", "Run the mock gateway as a server of its own, with signed callbacks");
+  CLI::App* benching =
+      cli.add_subcommand("bench", "Load a server at fixed rates, measure and check it");
   CLI::App* diagram =
       cli.add_subcommand("diagram", "Print the payment saga as a page with its diagram and table");
   for (CLI::App* command : {serve, check, health, replaying, inspecting}) {
@@ -170,6 +174,7 @@ int run(int argc, char** argv) {
   }
   inspecting->add_option("ID", arguments.id, "Id of a payment, fraud check or refund")->required();
   add_mock_options(*mock, arguments.mock);
+  add_bench_options(*benching, arguments.bench);
   for (CLI::App* command : {replaying, inspecting}) {
     command->add_flag("--json", arguments.json, "Print JSON");
   }
@@ -201,6 +206,9 @@ int run(int argc, char** argv) {
   }
   if (mock->parsed()) {
     return mock_gateway(arguments.mock);
+  }
+  if (benching->parsed()) {
+    return run_bench(arguments.bench);
   }
   if (diagram->parsed()) {
     std::fputs(core::render_saga_page().c_str(), stdout);

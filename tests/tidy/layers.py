@@ -21,8 +21,9 @@ ROOMS = {
     "adapters": {"tasks", "engine", "log", "core", "base", "observe", "config", "webhook"},
     "idempotency": {"core", "base"},
     "http": {"engine", "log", "core", "base", "observe", "config", "webhook"},
+    "bench": {"base", "config"},
     "app": {"http", "adapters", "tasks", "engine", "log", "core", "base", "observe", "config",
-            "webhook", "idempotency"},
+            "webhook", "idempotency", "bench"},
 }
 
 # Third-party header, or a folder of them: the rooms that may include it. What is not listed here
@@ -34,14 +35,16 @@ THIRD_PARTY = {
     "boost/context/": {"http"},
     "httplib.h": {"http", "adapters", "app"},
     "simdjson.h": {"http", "adapters", "app"},
-    "rapidjson/": {"http", "adapters", "observe", "app"},
+    "rapidjson/": {"http", "adapters", "observe", "bench", "app"},
     "openssl/": {"http", "adapters", "webhook"},
     "curl/": {"adapters"},
     "prometheus/": {"app"},
     "spdlog/": {"observe"},
-    "fmt/": {"observe"},
+    "fmt/": {"observe", "bench"},
     "toml++/": {"config"},
     "CLI/": {"app"},
+    "hdr_histogram.h": {"bench"},
+    "http_parser.h": {"bench"},
 }
 
 # These rooms include C++ standard headers only, which are the ones without ".h" and "/".
