@@ -81,7 +81,7 @@ void Backlog::look_ahead(const core::Machine::Position& newest, Timestamp now) {
     const bool soon = lane.horizon < now + Duration{limits_.ahead.us / 2};
     const bool late = lane.horizon < since;
     // What was left behind is one range: while it is not brought in, no second one may begin.
-    if (soon && tasks_->room(task) > 0 && !(late && lane.until.us != 0)) {
+    if (soon && tasks_->room(task) > 0 && (!late || lane.until.us == 0)) {
       move(lane, since);
       tracking_ = true;
     }
