@@ -24,6 +24,10 @@ constexpr std::size_t kTimersMax = 65'536;
 // About two commits: at moderate load a result meets the commit of some request within that.
 constexpr std::chrono::microseconds kPatience{500};
 
+// How long a map that is to grow may wait for a moment in which nobody reads or writes it. Such
+// moments come with every commit.
+constexpr std::chrono::seconds kGrowPatience{5};
+
 // A queue of calls to the outside. Where they answer at once, one worker is enough, and takes many
 // at a time.
 template <class Section>
@@ -81,12 +85,16 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                                  .patience = kPatience,
                                  .open_max = options_->payments.open_max,
                                  .backlog = {}});
+  retention_.emplace(engine::Retention::Parts{
+      .log = *store_.log, .state = *store_.state, .salt = store_.position.salt});
+  retune(*options_);
   checkpointer_.emplace(engine::Checkpointer::Parts{.engine = *engine_,
                                                     .log = *store_.log,
                                                     .state = *store_.state,
                                                     .salt = store_.position.salt,
                                                     .storage_low = [this] { return storage_low(); },
-                                                    .on_failure = on_failure},
+                                                    .on_failure = on_failure,
+                                                    .retention = &*retention_},
                         engine::CheckpointPolicy{.events = options_->storage.checkpoint_events,
                                                  .interval = options_->storage.checkpoint_interval},
                         store_.position.last_seq);
@@ -112,22 +120,48 @@ Result<std::size_t> Backstage::start() {
   engine_->start();
   checkpointer_->start();
   scheduler_.start();
-  backend_.emplace(http::Backend{
-      .engine = *engine_,
-      .checkpointer = *checkpointer_,
-      .log = *store_.log,
-      .state = *store_.state,
-      .salt = store_.position.salt,
-      .on_unreadable =
-          [this](const Error& error) {
-            log_->error("data_unreadable", {{"what", error.message}});
-          },
-      .queues = [this] { return queues(); },
-      .metrics =
-          [this] {
-            return render_metrics({.engine = *engine_, .state = *store_.state, .queues = queues()});
-          }});
+  backend_.emplace(http::Backend{.engine = *engine_,
+                                 .checkpointer = *checkpointer_,
+                                 .log = *store_.log,
+                                 .state = *store_.state,
+                                 .salt = store_.position.salt,
+                                 .on_unreadable =
+                                     [this](const Error& error) {
+                                       log_->error("data_unreadable", {{"what", error.message}});
+                                     },
+                                 .queues = [this] { return queues(); },
+                                 .metrics =
+                                     [this] {
+                                       return render_metrics({.engine = *engine_,
+                                                              .log = *store_.log,
+                                                              .state = *store_.state,
+                                                              .queues = queues()});
+                                     }});
   return recovered;
+}
+
+void Backstage::retune(const config::Options& options) {
+  retention_->keep(options.storage.history_retention);
+  grow(store_.log->env(), "storage.log_map_size", options.storage.log_map_size);
+  grow(store_.state->env(), "storage.state_map_size", options.storage.state_map_size);
+}
+
+void Backstage::grow(log::LmdbEnv& map, const char* key, std::uint64_t wanted) {
+  const std::uint64_t before = map.map_bytes();
+  if (wanted == before) {
+    return;
+  }
+  const auto grown = map.grow(wanted, kGrowPatience);
+  if (grown) {
+    log_->info("map_grown", {{"key", key}, {"from_bytes", before}, {"to_bytes", wanted}});
+  } else if (grown.error().code == Errc::kIo) {
+    die(grown.error());
+  } else {
+    log_->warn("map_size_kept", {{"key", key},
+                                 {"bytes", before},
+                                 {"wanted_bytes", wanted},
+                                 {"why", grown.error().message}});
+  }
 }
 
 void Backstage::stop() {
@@ -184,12 +218,14 @@ bool Backstage::storage_low() {
   std::uint64_t free = disk ? *disk : wanted;
   bool low = free < wanted;
   // A full map stops LMDB just as a full disk does; a small map keeps a quarter of itself free.
-  const auto look_at = [&](std::uint64_t free_in_map, std::uint64_t map_size) {
+  const auto look_at = [&](const log::LmdbEnv& map) {
+    const std::uint64_t enough = std::min(wanted, map.map_bytes() / 4);
+    const std::uint64_t free_in_map = map.free_map_bytes(enough);
     free = std::min(free, free_in_map);
-    low = low || free_in_map < std::min(wanted, map_size / 4);
+    low = low || free_in_map < enough;
   };
-  look_at(store_.log->free_map_bytes(), options_->storage.log_map_size);
-  look_at(store_.state->free_map_bytes(), options_->storage.state_map_size);
+  look_at(store_.log->env());
+  look_at(store_.state->env());
   if (low != was_low_) {
     was_low_ = low;
     log_->warn(low ? "storage_low" : "storage_ok",

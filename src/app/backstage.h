@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "engine/checkpointer.h"
 #include "engine/engine.h"
+#include "engine/retention.h"
 #include "http/api.h"
 #include "observe/logger.h"
 #include "tasks/scheduler.h"
@@ -30,6 +31,9 @@ class Backstage {
   [[nodiscard]] std::size_t folded() const { return store_.folded; }
   void stop_accepting() { engine_->stop_accepting(); }
 
+  // Takes over what may change while serving.
+  void retune(const config::Options& options);
+
   // For a stop that cannot wait for everybody: what is durable is folded as well. Safe while others
   // still run.
   void last_checkpoint() { static_cast<void>(checkpointer_->wait_applied(engine_->durable_seq())); }
@@ -42,6 +46,7 @@ class Backstage {
   void add_queues();
   [[nodiscard]] std::vector<http::QueueInfo> queues() const;
   [[nodiscard]] bool storage_low();
+  void grow(log::LmdbEnv& map, const char* key, std::uint64_t wanted);
   [[noreturn]] void die(const Error& error);
 
   const config::Options* options_;
@@ -52,6 +57,7 @@ class Backstage {
   tasks::Scheduler scheduler_;
   CallbackWatch tasks_;
   std::optional<engine::Engine> engine_;
+  std::optional<engine::Retention> retention_;
   std::optional<engine::Checkpointer> checkpointer_;
   std::optional<http::Backend> backend_;
   bool was_low_ = false;  // touched by start() and then by the checkpointer only

@@ -24,7 +24,7 @@ char g_note_path[kPathMax];
 extern "C" void on_fault(int signal) {
   constexpr std::string_view kText =
       "payonce: memory fault; if it comes again, the data files may be damaged. "
-      "The state will be rebuilt from the log at the next start.\n";
+      "The state will be rebuilt from the log at the next start, if the log is whole.\n";
   static_cast<void>(::write(STDERR_FILENO, kText.data(), kText.size()) < 0);
   const int note = ::open(g_note_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
   if (note >= 0) {

@@ -71,6 +71,24 @@ std::vector<MetricFamily> exhausted(const log::StateStore& state) {
   return made;
 }
 
+void append_storage(const MetricSources& sources, std::vector<MetricFamily>& to) {
+  const auto gauge = [&](const char* name, const char* help, double number) {
+    MetricFamily made = family(name, help, MetricType::Gauge);
+    add(made, nullptr, {}, number);
+    to.push_back(std::move(made));
+  };
+  const core::Seq first = sources.log.first_seq();
+  const core::Seq last = sources.log.last_seq();
+  gauge("payonce_log_first_seq", "The entry from which on the log holds all; 1: nothing dropped.",
+        static_cast<double>(first));
+  gauge("payonce_log_entries", "Entries in the log.",
+        static_cast<double>(first == 1 ? last : last - first + 2));
+  gauge("payonce_log_file_bytes", "Length of the log's file, free pages included.",
+        static_cast<double>(sources.log.file_bytes()));
+  gauge("payonce_state_file_bytes", "Length of the state's file, free pages included.",
+        static_cast<double>(sources.state.file_bytes()));
+}
+
 }  // namespace
 
 std::string render_metrics(const MetricSources& sources) {
@@ -95,6 +113,7 @@ std::string render_metrics(const MetricSources& sources) {
       family("payonce_rows_in_memory", "Rows of the state in memory.", MetricType::Gauge);
   add(rows, nullptr, {}, static_cast<double>(sources.engine.rows_in_memory()));
   all.push_back(std::move(rows));
+  append_storage(sources, all);
   return prometheus::TextSerializer().Serialize(all);
 }
 

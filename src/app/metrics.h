@@ -9,12 +9,14 @@
 
 #include "engine/engine.h"
 #include "http/api.h"
+#include "log/lmdb_log.h"
 #include "log/state_store.h"
 
 namespace payonce::app {
 
 struct MetricSources {
   const engine::Engine& engine;
+  const log::LmdbLog& log;
   const log::StateStore& state;
   std::vector<http::QueueInfo> queues;
 };

@@ -80,7 +80,7 @@ std::string to_json(const Disagreement& disagreement) {
 }
 
 template <class Row>
-void print_workflow(const Row& row, const std::vector<core::Record>& history,
+void print_workflow(const Row& row, const log::History& history,
                     const std::optional<core::Explanation>& explanation, bool as_json) {
   if (as_json) {
     http::JsonWriter json;
@@ -93,10 +93,13 @@ void print_workflow(const Row& row, const std::vector<core::Record>& history,
     }
     json.key("events");
     json.begin_array();
-    for (const core::Record& record : history) {
+    for (const core::Record& record : history.records) {
       http::write(json, record);
     }
     json.end_array();
+    if (!history.whole) {
+      json.member("history_dropped", true);
+    }
     json.end_object();
     print(json.take());
     return;
@@ -108,7 +111,10 @@ void print_workflow(const Row& row, const std::vector<core::Record>& history,
           (explanation->last_error.empty() ? std::string()
                                            : "; last error: " + explanation->last_error));
   }
-  for (const core::Record& record : history) {
+  if (!history.whole) {
+    print("older events have been dropped (storage.history_retention)");
+  }
+  for (const core::Record& record : history.records) {
     print(std::to_string(record.seq) + " " + format_rfc3339(record.at) + " " + record.stream + " " +
           core::to_text(record.event));
   }
@@ -154,13 +160,17 @@ int replay(const config::Options& options, bool json) {
     out.begin_object();
     out.member("workflows", done->workflows);
     out.member("events", done->events);
+    out.member("skipped", done->skipped);
     out.member("different", different);
     out.end_object();
     print(out.take());
   } else {
     print("replayed " + std::to_string(done->workflows) + " workflows with " +
           std::to_string(done->events) + " events: " +
-          (different == 0 ? "all decide the same" : std::to_string(different) + " differ"));
+          (different == 0 ? "all decide the same" : std::to_string(different) + " differ") +
+          (done->skipped == 0 ? std::string()
+                              : "; skipped " + std::to_string(done->skipped) +
+                                    " whose old history has been dropped"));
   }
   return different == 0 ? kExitOk : kExitFailed;
 }

@@ -30,9 +30,13 @@ Result<std::optional<Disagreement>> recheck(Store& store, log::StateStore::Snaps
   if (!history) {
     return std::unexpected(history.error());
   }
+  if (!history->whole) {
+    ++done.skipped;
+    return std::nullopt;
+  }
   ++done.workflows;
-  done.events += history->size();
-  if (auto difference = core::redecide(*history, store.position.salt)) {
+  done.events += history->records.size();
+  if (auto difference = core::redecide(history->records, store.position.salt)) {
     return Disagreement{.workflow_id = payment.id, .difference = *std::move(difference)};
   }
   return std::nullopt;

@@ -24,6 +24,7 @@ struct Disagreement {
 struct Rechecked {
   std::uint64_t workflows = 0;
   std::uint64_t events = 0;
+  std::uint64_t skipped = 0;          // workflows whose old history has been dropped
   std::optional<Disagreement> first;  // the first one that differs
 };
 

@@ -115,7 +115,8 @@ sigset_t block_signals() {
   return signals;
 }
 
-void reload(const config::Options& running, const config::Sources& sources, observe::Logger& log) {
+void reload(const config::Options& running, const config::Sources& sources, Backstage& backstage,
+            observe::Logger& log) {
   const auto fresh = config::load(sources);
   if (!fresh) {
     for (const config::Error& error : fresh.error()) {
@@ -125,17 +126,21 @@ void reload(const config::Options& running, const config::Sources& sources, obse
   }
   const config::Reloaded applied = config::reload(running, fresh->options);
   log.set_level(to_level(applied.options.log.level));
-  log.info("reloaded", {{"log_level", observe::name(to_level(applied.options.log.level))}});
+  backstage.retune(applied.options);
+  log.info("reloaded",
+           {{"log_level", observe::name(to_level(applied.options.log.level))},
+            {"history_retention_s",
+             duration_cast<seconds>(applied.options.storage.history_retention).count()}});
   for (const std::string& key : applied.ignored) {
     log.warn("reload_needs_restart", {{"key", key}});
   }
 }
 
 void wait_for_end(const sigset_t& signals, const config::Options& options,
-                  const config::Sources& sources, observe::Logger& log) {
+                  const config::Sources& sources, Backstage& backstage, observe::Logger& log) {
   for (int signal = 0; sigwait(&signals, &signal) == 0;) {
     if (signal == SIGHUP) {
-      reload(options, sources, log);
+      reload(options, sources, backstage, log);
     } else {
       log.info("draining", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
       return;
@@ -262,7 +267,7 @@ int serve(const config::Options& options, const config::Sources& sources) {
            {{"events_folded", backstage.folded()},
             {"workflows_resumed", *recovered},
             {"took_ms", duration_cast<milliseconds>(steady_clock::now() - begun).count()}});
-  wait_for_end(signals, options, sources, log);
+  wait_for_end(signals, options, sources, backstage, log);
   api.close();
   backstage.stop_accepting();
   drain(server, serving, backstage, options.server.drain_timeout, log);

@@ -11,10 +11,10 @@
 namespace payonce::app {
 namespace {
 
-// Errors after which a fresh fold of the log may help.
+// Errors after which a fresh fold of the log helps, if it is whole.
 bool rebuildable(const Error& error) {
   return error.code == Errc::kCorrupt || error.code == Errc::kForeign ||
-         error.code == Errc::kVersion;
+         error.code == Errc::kVersion || error.code == Errc::kDropped;
 }
 
 Result<void> remove_all(const std::string& path) {
@@ -83,10 +83,53 @@ Result<void> refuse_lost_log(const log::DataDir& dir, bool log_is_empty) {
   return {};
 }
 
+bool whole(const log::LogStore& log) { return log.first_seq() == 1; }
+
+// What dropped history said stands in the state alone: a fold of the rest would be another bank.
+std::unexpected<Error> no_rebuild(const Store& store, const std::string& why) {
+  return fail(Errc::kDropped, "the state cannot be used (" + why +
+                                  ") nor rebuilt: the history before log entry " +
+                                  std::to_string(store.log->first_seq()) +
+                                  " has been dropped (storage.history_retention); restore a backup "
+                                  "of " +
+                                  store.dir.path());
+}
+
 bool has_no_bytes(const std::string& file) {
   std::error_code trouble;
   const auto size = std::filesystem::file_size(file, trouble);
   return trouble || size == 0;
+}
+
+// The state on disk as it is, if it may be opened at all.
+Result<log::Checkpoint> fold_what_is_there(Store& store, const StoreOptions& options) {
+  std::error_code ignored;
+  const std::string note = distrust_path(store.dir.path());
+  if (std::filesystem::exists(note, ignored)) {
+    return fail(Errc::kCorrupt, note + " says that it was found damaged while it was in use");
+  }
+  // Where there is none, opening makes an empty one.
+  if (!whole(*store.log) && has_no_bytes(store.dir.state_path() + "/data.mdb")) {
+    return fail(Errc::kDropped, "it is missing");
+  }
+  return open_and_fold(store, store.dir.state_path(), options);
+}
+
+Result<log::Checkpoint> fold_or_rebuild(Store& store, const StoreOptions& options,
+                                        observe::Logger& log) {
+  auto folded = fold_what_is_there(store, options);
+  if (folded || !rebuildable(folded.error())) {
+    return folded;
+  }
+  const std::string why = folded.error().message;
+  if (!whole(*store.log)) {
+    return no_rebuild(store, why);
+  }
+  folded = rebuild(store, options);
+  if (folded) {
+    log.warn("state_rebuilt", {{"why", why}, {"events_folded", folded->folded}});
+  }
+  return folded;
 }
 
 Error named(Error error, const std::string& path) {
@@ -119,19 +162,7 @@ Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uin
   }
   store.position = {
       .last_seq = store.log->last_seq(), .last_time = identity->last_time, .salt = identity->salt};
-  std::error_code ignored;
-  const bool distrusted = std::filesystem::exists(distrust_path(store.dir.path()), ignored);
-  Result<log::Checkpoint> folded =
-      distrusted ? Result<log::Checkpoint>(
-                       fail(Errc::kCorrupt, "the state was found damaged while it was in use"))
-                 : open_and_fold(store, store.dir.state_path(), options);
-  if (!folded && rebuildable(folded.error())) {
-    const std::string why = folded.error().message;
-    folded = rebuild(store, options);
-    if (folded) {
-      log.warn("state_rebuilt", {{"why", why}, {"events_folded", folded->folded}});
-    }
-  }
+  const auto folded = fold_or_rebuild(store, options, log);
   if (!folded) {
     return std::unexpected(named(folded.error(), store.dir.path()));
   }
@@ -143,7 +174,8 @@ std::string distrust_path(const std::string& data_path) { return data_path + "/S
 
 void distrust_state(const std::string& data_path) {
   std::ofstream note(distrust_path(data_path));
-  note << "The state was found damaged while serving. It is rebuilt from the log at next start.\n";
+  note << "The state was found damaged while serving. It is rebuilt from the log at next start, "
+          "if the log is whole.\n";
 }
 
 }  // namespace payonce::app

@@ -1,7 +1,8 @@
 // app/store.h: opens a data directory and brings its state up to its log.
 //
 // The log is the truth and must be sound; the state is derived, so one that is damaged, foreign or
-// of another layout is thrown away and folded anew.
+// of another layout is thrown away and folded anew. That takes the whole log: once old history was
+// dropped from it, such a state is refused, and so is one that lacks what was dropped.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,8 @@ struct Store {
 // The file whose presence says that the state is not to be trusted.
 [[nodiscard]] std::string distrust_path(const std::string& data_path);
 
-// Leaves a note that the state is not to be trusted: the next open_store() rebuilds it.
+// Leaves a note that the state is not to be trusted: the next open_store() rebuilds it, or refuses
+// it where that is not possible.
 void distrust_state(const std::string& data_path);
 
 }  // namespace payonce::app

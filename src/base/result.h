@@ -20,6 +20,7 @@ enum class Errc : std::uint8_t {
   kInvalid,   // the caller's text or value is not acceptable
   kFull,      // a bound has been reached
   kNotFound,  // there is no such thing
+  kDropped,   // it was there, and went with the old history (storage.history_retention)
 };
 
 struct Error {

@@ -55,6 +55,7 @@ struct Storage {
   std::uint64_t free_bytes_min = 64 * kMiB;
   std::uint32_t checkpoint_events = 20'000;
   std::chrono::milliseconds checkpoint_interval{1'000};
+  std::chrono::milliseconds history_retention{0};  // whole seconds; 0: for ever
 
   bool operator==(const Storage&) const = default;
 };

@@ -101,6 +101,12 @@ void Checkpointer::round() {
     applied_changed_.notify_all();
     return;
   }
+  if (catch_up()) {
+    retain();
+  }
+}
+
+bool Checkpointer::catch_up() {
   core::Seq before = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -110,7 +116,7 @@ void Checkpointer::round() {
     const auto done = log::catch_up(parts_.log, parts_.state, parts_.salt, policy_.slice_events);
     if (!done) {
       give_up(done.error());
-      return;
+      return false;
     }
     const std::lock_guard lock(mutex_);
     applied_ = done->applied;
@@ -118,6 +124,33 @@ void Checkpointer::round() {
     applied_changed_.notify_all();
   }
   parts_.engine.trim(before);
+  return true;
+}
+
+void Checkpointer::retain() {
+  if (parts_.retention == nullptr) {
+    return;
+  }
+  core::Seq applied = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    applied = applied_;
+  }
+  const auto behind = parts_.retention->round(applied);
+  if (!behind) {
+    give_up(behind.error());
+  } else if (*behind) {
+    parts_.engine.drop_history();
+  }
+}
+
+void Checkpointer::give_up(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    applied_changed_.notify_all();
+  }
+  parts_.on_failure(error);
 }
 
 // Tasks that have waited in the state, and are due soon.
@@ -131,15 +164,6 @@ void Checkpointer::bring_in() {
   if (awaited <= parts_.engine.durable_seq()) {
     wanted_ = std::max(wanted_, awaited);
   }
-}
-
-void Checkpointer::give_up(const Error& error) {
-  {
-    const std::lock_guard lock(mutex_);
-    failed_ = true;
-    applied_changed_.notify_all();
-  }
-  parts_.on_failure(error);
 }
 
 }  // namespace payonce::engine

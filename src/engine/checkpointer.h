@@ -3,9 +3,9 @@
 // Folds durable entries into the state store every `events` entries or `interval`, whichever comes
 // first, then lets the engine drop from memory what the checkpoint holds. Lists and reports ask it
 // to catch up first, and then read the state alone: so they show everything that was acknowledged,
-// without holding the engine up. It also watches the free space, and brings in the tasks that have
-// waited in the state.
-// A failing checkpoint is a failing disk: it is reported to on_failure like a failed commit.
+// without holding the engine up. It also watches the free space, brings in the tasks that have
+// waited in the state, and says what of the old history may go. A failing checkpoint is a failing
+// disk: it is reported to on_failure like a failed commit.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/retention.h"
 #include "log/log_store.h"
 #include "log/state_store.h"
 
@@ -37,6 +38,7 @@ class Checkpointer {
     std::uint64_t salt = 0;
     std::function<bool()> storage_low;  // asked once per round; may be empty
     std::function<void(const Error&)> on_failure;
+    Retention* retention = nullptr;  // asked once per round; may be null
   };
 
   Checkpointer(Parts parts, CheckpointPolicy policy, core::Seq applied);
@@ -57,6 +59,8 @@ class Checkpointer {
   [[nodiscard]] bool due() const;
   void round();
   void bring_in();
+  [[nodiscard]] bool catch_up();
+  void retain();
   void give_up(const Error& error);
 
   Parts parts_;

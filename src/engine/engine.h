@@ -132,6 +132,9 @@ class Engine final : private Chore {
   // Drops from memory what the checkpoint at `applied` holds; a few rows at a time, so that
   // decisions are not held up.
   void trim(core::Seq applied);
+  // A commit that only drops what the log may drop: for when there are too few others. Does nothing
+  // while somebody else commits, who drops some as well.
+  void drop_history();
 
  private:
   // A batch that is being filled, or being committed.

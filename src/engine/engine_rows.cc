@@ -1,4 +1,5 @@
-// The side of the engine that looks at rows: queries, what tasks are still wanted, and trimming.
+// The side of the engine that looks at rows: queries, what tasks are still wanted, and trimming
+// what is in memory and in the log.
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -181,6 +182,21 @@ void Engine::trim(core::Seq applied) {
   trim_table(rows_.keys);
   trim_table(rows_.frauds);
   trim_table(rows_.refunds);
+}
+
+void Engine::drop_history() {
+  {
+    const std::unique_lock lock(commit_mutex_, std::try_to_lock);
+    if (!lock.owns_lock() || failed()) {
+      return;
+    }
+    if (auto dropped = parts_.log.append({}, durable_.load()); !dropped) {
+      fail_stop(dropped.error());
+    }
+  }
+  if (something_left()) {  // somebody may have failed to get the lock while we had it
+    kick();
+  }
 }
 
 }  // namespace payonce::engine

@@ -6,7 +6,7 @@
 
 namespace payonce::http {
 
-Reply history_page(Backend& backend, const Call& call, core::Seq last) {
+Reply history_page(Backend& backend, const Call& call, const HistoryPlace& workflow) {
   Query query(call, {});
   const std::size_t limit = query.limit();
   const std::string cursor = query.cursor(kSeqSize);
@@ -14,13 +14,13 @@ Reply history_page(Backend& backend, const Call& call, core::Seq last) {
     return problem_reply(*query.problem(), call.path);
   }
   const core::Seq after = cursor.empty() ? 0 : core::read_big_endian(cursor);
-  const auto history = log::read_stream(backend.log, backend.salt, last, after);
+  const auto history = log::read_stream(backend.log, backend.salt, workflow.last, after);
   if (!history) {
     return storage_trouble(backend, history.error(), call.path);
   }
   Page page;
   core::Seq shown = 0;
-  for (const core::Record& record : *history) {
+  for (const core::Record& record : history->records) {
     if (page.size() == limit) {
       break;
     }
@@ -28,15 +28,17 @@ Reply history_page(Backend& backend, const Call& call, core::Seq last) {
     shown = record.seq;
   }
   std::string next;
-  if (page.size() < history->size()) {
+  if (page.size() < history->records.size()) {
     core::append_big_endian(next, shown);
   }
-  return page.finish(next);
+  // Asked for behind the read, so that what went meanwhile is told as well.
+  const bool dropped = !history->whole || workflow.first < backend.log.first_seq();
+  return page.finish(next, dropped);
 }
 
 Reply Api::list_events(Backend& backend, const Call& call) {
   const auto payment = named_payment(backend, call);
-  return payment ? history_page(backend, call, payment->stream_last) : payment.error();
+  return payment ? history_page(backend, call, place_of(*payment)) : payment.error();
 }
 
 }  // namespace payonce::http

@@ -5,7 +5,16 @@
 
 namespace payonce::http {
 
-// `last` is the newest event of the workflow.
-[[nodiscard]] Reply history_page(Backend& backend, const Call& call, core::Seq last);
+// Where the first and the newest event of a workflow stand in the log.
+struct HistoryPlace {
+  core::Seq first = 0;
+  core::Seq last = 0;
+};
+template <class Row>
+[[nodiscard]] HistoryPlace place_of(const Row& row) {
+  return {.first = row.created_seq, .last = row.stream_last};
+}
+
+[[nodiscard]] Reply history_page(Backend& backend, const Call& call, const HistoryPlace& workflow);
 
 }  // namespace payonce::http

@@ -52,10 +52,13 @@ class Page {
   }
   [[nodiscard]] const std::string& last() const { return last_; }
   [[nodiscard]] std::size_t size() const { return size_; }
-  // `next` empty: this was the last page.
-  [[nodiscard]] Reply finish(std::string_view next) {
+  // `next` empty: this was the last page. `dropped`: the oldest entries are kept no longer.
+  [[nodiscard]] Reply finish(std::string_view next, bool dropped = false) {
     json_.end_array();
     json_.member_or_null("next_cursor", next.empty() ? std::string() : encode_cursor(next));
+    if (dropped) {
+      json_.member("history_dropped", true);
+    }
     json_.end_object();
     return json_reply(200, json_.take());
   }

@@ -250,8 +250,8 @@ Reply Api::list_workflow_events(Backend& backend, const Call& call) {
   if (!workflow) {
     return workflow.error();
   }
-  const core::Seq last = std::visit([](const auto& row) { return row.stream_last; }, *workflow);
-  return history_page(backend, call, last);
+  return history_page(backend, call,
+                      std::visit([](const auto& row) { return place_of(row); }, *workflow));
 }
 
 Reply Api::explain_payment(Backend& backend, const Call& call) {

@@ -10,9 +10,9 @@
 
 namespace payonce::log {
 
-Result<std::vector<core::Record>> read_stream(const LogStore& log, std::uint64_t salt,
-                                              core::Seq last, core::Seq after) {
-  std::vector<core::Record> chain;
+Result<History> read_stream(const LogStore& log, std::uint64_t salt, core::Seq last,
+                            core::Seq after) {
+  History chain;
   for (core::Seq seq = last; seq > after;) {
     std::optional<Error> unreadable;
     core::Seq previous = seq;
@@ -20,12 +20,16 @@ Result<std::vector<core::Record>> read_stream(const LogStore& log, std::uint64_t
       auto record = decode_record(at, bytes, salt);
       if (record) {
         previous = record->previous;
-        chain.push_back(std::move(*record));
+        chain.records.push_back(std::move(*record));
       } else {
         unreadable = record.error();
       }
       return false;
     });
+    if (!read && read.error().code == Errc::kDropped) {
+      chain.whole = false;  // and so is everything before it
+      break;
+    }
     if (!read) {
       return std::unexpected(read.error());
     }
@@ -37,13 +41,12 @@ Result<std::vector<core::Record>> read_stream(const LogStore& log, std::uint64_t
     }
     seq = previous;
   }
-  std::ranges::reverse(chain);
+  std::ranges::reverse(chain.records);
   return chain;
 }
 
-Result<std::vector<core::Record>> read_payment_history(const LogStore& log, std::uint64_t salt,
-                                                       StateStore::Snapshot& state,
-                                                       const core::Payment& payment) {
+Result<History> read_payment_history(const LogStore& log, std::uint64_t salt,
+                                     StateStore::Snapshot& state, const core::Payment& payment) {
   std::vector<core::Seq> streams{payment.stream_last};
   core::FraudCheck check;
   if (payment.fraud != core::FraudResult::kNone &&
@@ -63,15 +66,16 @@ Result<std::vector<core::Record>> read_payment_history(const LogStore& log, std:
   if (state.error()) {
     return std::unexpected(*state.error());
   }
-  std::vector<core::Record> history;
+  History history;
   for (const core::Seq last : streams) {
     auto stream = read_stream(log, salt, last, 0);
     if (!stream) {
       return stream;
     }
-    std::ranges::move(*stream, std::back_inserter(history));
+    std::ranges::move(stream->records, std::back_inserter(history.records));
+    history.whole = history.whole && stream->whole;
   }
-  std::ranges::sort(history, {}, &core::Record::seq);
+  std::ranges::sort(history.records, {}, &core::Record::seq);
   return history;
 }
 

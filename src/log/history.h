@@ -1,4 +1,5 @@
 // log/history.h: the history of one stream: a chain in which each entry names the one before it.
+// Where old entries were dropped, a history is what is left of it.
 #pragma once
 
 #include <vector>
@@ -10,15 +11,19 @@
 
 namespace payonce::log {
 
-// The events of a stream from the one after `after` (0: the first) to `last`, oldest first.
-// kCorrupt when an entry of the chain is missing or does not read.
-[[nodiscard]] Result<std::vector<core::Record>> read_stream(const LogStore& log, std::uint64_t salt,
-                                                            core::Seq last, core::Seq after);
+struct History {
+  std::vector<core::Record> records;  // oldest first
+  bool whole = true;                  // else the oldest ones have been dropped
+};
+
+// The events of a stream from the one after `after` (0: the first) to `last`.
+// kCorrupt when an entry of the chain is missing, but not dropped, or does not read.
+[[nodiscard]] Result<History> read_stream(const LogStore& log, std::uint64_t salt, core::Seq last,
+                                          core::Seq after);
 
 // Everything of one payment, its fraud check and its refunds, in the order of the log.
-[[nodiscard]] Result<std::vector<core::Record>> read_payment_history(const LogStore& log,
-                                                                     std::uint64_t salt,
-                                                                     StateStore::Snapshot& state,
-                                                                     const core::Payment& payment);
+[[nodiscard]] Result<History> read_payment_history(const LogStore& log, std::uint64_t salt,
+                                                   StateStore::Snapshot& state,
+                                                   const core::Payment& payment);
 
 }  // namespace payonce::log

@@ -1,18 +1,28 @@
 #include "log/lmdb_env.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <span>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 namespace payonce::log {
 namespace {
 
 // Readers at the same time: the readers of lists, the checkpointer, the engine.
 constexpr unsigned kReadersMax = 5000;
+
+// How much later a transaction begins while somebody waits for the map: longer than most others
+// take that run already.
+constexpr std::chrono::milliseconds kGiveWay{1};
 
 Errc class_of(int code) {
   switch (code) {
@@ -35,6 +45,39 @@ Errc class_of(int code) {
     default:
       return Errc::kIo;
   }
+}
+
+// Whether there is room for another map of that size beside the one that is there.
+bool address_room(std::uint64_t size) {
+  void* const place =
+      ::mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return place != MAP_FAILED && ::munmap(place, size) == 0;
+}
+
+// The number of free pages from page `from` on. The free list is the database 0: its values are a
+// count and as many page numbers (as mdb_stat, which comes with LMDB, reads them).
+std::uint64_t free_pages(const LmdbEnv& env, std::uint64_t from) {
+  constexpr MDB_dbi kFreeList = 0;
+  const auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kRead);
+  if (!txn) {
+    return 0;
+  }
+  std::uint64_t found = 0;
+  const LmdbCursor cursor(txn->get(), kFreeList);
+  MDB_val key{};
+  MDB_val value{};
+  for (int code = cursor.get(key, value, MDB_FIRST); code == 0;
+       code = cursor.get(key, value, MDB_NEXT)) {
+    std::vector<std::uint64_t> list(value.mv_size / sizeof(std::uint64_t));
+    std::memcpy(list.data(), value.mv_data, list.size() * sizeof(std::uint64_t));
+    if (list.empty() || list.front() >= list.size()) {
+      return 0;  // not a list
+    }
+    const auto pages = std::span(list).subspan(1, list.front());
+    found += static_cast<std::uint64_t>(
+        std::ranges::count_if(pages, [&](std::uint64_t page) { return page >= from; }));
+  }
+  return found;
 }
 
 }  // namespace
@@ -80,18 +123,10 @@ Result<void> LmdbEnv::open(const std::string& dir, std::uint64_t map_size, unsig
 }
 
 Result<void> LmdbEnv::check_length() const {
-  MDB_envinfo info{};
-  MDB_stat stat{};
+  const Extent held = extent();
   const char* dir = nullptr;
-  int code = mdb_env_info(env_, &info);
-  if (code == 0) {
-    code = mdb_env_stat(env_, &stat);
-  }
-  if (code == 0) {
-    code = mdb_env_get_path(env_, &dir);
-  }
-  if (code != 0) {
-    return lmdb_error(code, "cannot ask for the size of the store");
+  if (held.page_size == 0 || mdb_env_get_path(env_, &dir) != 0) {
+    return fail(Errc::kIo, "cannot ask for the size of the store");
   }
   const std::string file = std::string(dir) + "/data.mdb";
   std::error_code trouble;
@@ -99,22 +134,79 @@ Result<void> LmdbEnv::check_length() const {
   if (trouble) {
     return fail(Errc::kIo, "cannot ask for the size of " + file + ": " + trouble.message());
   }
-  const std::uint64_t wanted = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
-  if (size < wanted) {
-    return fail(Errc::kCorrupt, file + " is cut short: it has " + std::to_string(size) +
-                                    " bytes and should have " + std::to_string(wanted));
+  const std::uint64_t wanted = held.pages * held.page_size;
+  if (size >= wanted) {
+    return {};
   }
-  return {};
+  // The free list may lie in the part that is cut off: so the file is made longer first.
+  std::filesystem::resize_file(file, wanted, trouble);
+  if (trouble) {
+    return fail(Errc::kIo, "cannot extend " + file + ": " + trouble.message());
+  }
+  const std::uint64_t whole = size / held.page_size;
+  if (free_pages(*this, whole) == held.pages - whole) {
+    return {};
+  }
+  std::filesystem::resize_file(file, size, trouble);
+  return fail(Errc::kCorrupt, file + " is cut short: it has " + std::to_string(size) +
+                                  " bytes and should have " + std::to_string(wanted));
 }
 
-std::uint64_t LmdbEnv::free_map_bytes() const {
+LmdbEnv::Extent LmdbEnv::extent() const {
+  const auto held = use();  // LMDB reads its answers from the map
   MDB_envinfo info{};
   MDB_stat stat{};
   if (mdb_env_info(env_, &info) != 0 || mdb_env_stat(env_, &stat) != 0) {
-    return 0;
+    return {};
   }
-  const std::uint64_t used = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
-  return info.me_mapsize > used ? info.me_mapsize - used : 0;
+  return {.pages = std::uint64_t{info.me_last_pgno} + 1,
+          .page_size = stat.ms_psize,
+          .map_size = info.me_mapsize};
+}
+
+std::uint64_t LmdbEnv::free_map_bytes(std::uint64_t enough) const {
+  const Extent held = extent();
+  const std::uint64_t used = held.pages * held.page_size;
+  const std::uint64_t unused = held.map_size > used ? held.map_size - used : 0;
+  return unused >= enough ? unused : unused + free_pages(*this, 0) * held.page_size;
+}
+
+std::uint64_t LmdbEnv::file_bytes() const {
+  const Extent held = extent();
+  return held.pages * held.page_size;
+}
+
+std::uint64_t LmdbEnv::map_bytes() const { return extent().map_size; }
+
+std::shared_lock<LmdbEnv::Users> LmdbEnv::use() const {
+  if (growing_.load(std::memory_order_relaxed)) {
+    std::this_thread::sleep_for(kGiveWay);
+  }
+  return std::shared_lock(users_);
+}
+
+Result<void> LmdbEnv::grow(std::uint64_t map_size, std::chrono::milliseconds patience) {
+  growing_.store(true, std::memory_order_relaxed);
+  // By the wall clock, since the thread sanitizer does not know the wait by the steady one.
+  const std::unique_lock alone(users_, std::chrono::system_clock::now() + patience);
+  growing_.store(false, std::memory_order_relaxed);
+  if (!alone.owns_lock()) {
+    return fail(Errc::kInUse, "the map is in use all the time");
+  }
+  MDB_envinfo info{};
+  if (const int code = mdb_env_info(env_, &info); code != 0) {
+    return lmdb_error(code, "cannot ask for the size of the map");
+  }
+  if (map_size <= info.me_mapsize) {
+    return fail(Errc::kInvalid, "the map can only grow");
+  }
+  if (!address_room(map_size)) {
+    return fail(Errc::kFull, "there is no room for a map of that size among the addresses");
+  }
+  if (const int code = mdb_env_set_mapsize(env_, map_size); code != 0) {
+    return fail(Errc::kIo, std::string("the map is lost: ") + mdb_strerror(code));
+  }
+  return {};
 }
 
 void LmdbEnv::close() {
@@ -125,7 +217,7 @@ void LmdbEnv::close() {
 }
 
 Result<LmdbTxn> LmdbTxn::begin(const LmdbEnv& env, Mode mode) {
-  LmdbTxn txn;
+  LmdbTxn txn(env);
   const int code =
       mdb_txn_begin(env.get(), nullptr, mode == Mode::kRead ? MDB_RDONLY : 0U, &txn.txn_);
   if (code != 0) {
@@ -136,16 +228,34 @@ Result<LmdbTxn> LmdbTxn::begin(const LmdbEnv& env, Mode mode) {
 }
 
 int LmdbTxn::commit() {
-  MDB_txn* txn = txn_;
-  txn_ = nullptr;
-  return mdb_txn_commit(txn);
+  const int code = mdb_txn_commit(std::exchange(txn_, nullptr));
+  use_.unlock();
+  return code;
 }
 
 void LmdbTxn::abort() {
   if (txn_ != nullptr) {
-    mdb_txn_abort(txn_);
-    txn_ = nullptr;
+    mdb_txn_abort(std::exchange(txn_, nullptr));
+    if (use_.owns_lock()) {
+      use_.unlock();
+    }
   }
+}
+
+void LmdbTxn::reset() {
+  if (use_.owns_lock()) {
+    mdb_txn_reset(txn_);
+    use_.unlock();
+  }
+}
+
+int LmdbTxn::renew() {
+  use_ = env_->use();
+  const int code = mdb_txn_renew(txn_);
+  if (code != 0) {
+    use_.unlock();
+  }
+  return code;
 }
 
 Result<void> make_directory(const std::string& dir) {

@@ -4,13 +4,21 @@
 // belongs to the thread that began it; a reader that is kept open keeps old pages from being
 // reused. Durability: environments are opened without NOSYNC, NOMETASYNC, MAPASYNC or WRITEMAP,
 // always.
+// LMDB can map a file anew, larger, only while nobody in the process has a transaction. So each
+// transaction holds a lock in shared mode as long as it is active, and grow() takes it alone. The
+// lock prefers those who share it, so that nobody can wait for a grow() that waits for him; but
+// while one waits, new transactions begin a little later, so that its moment comes.
 #pragma once
 
 #include <lmdb.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -31,23 +39,49 @@ class LmdbEnv {
   [[nodiscard]] Result<void> open(const std::string& dir, std::uint64_t map_size,
                                   unsigned databases);
   void close();
-  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Where
-  // things are deleted, LMDB may leave its last pages unwritten, so a false alarm is possible; it
-  // costs the state store a rebuild, and cannot happen to the log.
+  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Last
+  // pages that are free may be absent, since LMDB does not write those; the file gets them then.
+  // Right after open(), before anything else is done.
   [[nodiscard]] Result<void> check_length() const;
-  // Bytes of the map that have never been used; 0 when LMDB does not say.
-  [[nodiscard]] std::uint64_t free_map_bytes() const;
+  // Bytes of the map that can still be filled; 0 when LMDB does not say. At least those that have
+  // never been used; the free pages below, whose list it takes some time to go through, are counted
+  // only when those are less than `enough`.
+  [[nodiscard]] std::uint64_t free_map_bytes(std::uint64_t enough) const;
+  // What the file takes, free pages included.
+  [[nodiscard]] std::uint64_t file_bytes() const;
+  // What it may grow to.
+  [[nodiscard]] std::uint64_t map_bytes() const;
+  // Makes that more while others use the environment; they wait for the few microseconds that it
+  // takes. Any thread without a transaction. kInvalid: not more than it is. kInUse: for as long as
+  // `patience` somebody had a transaction at any time. kFull: no room among the addresses. In all
+  // these cases nothing has changed. kIo: the old map is gone as well, and the process has to end.
+  [[nodiscard]] Result<void> grow(std::uint64_t map_size, std::chrono::milliseconds patience);
   [[nodiscard]] MDB_env* get() const { return env_; }
 
  private:
+  friend class LmdbTxn;
+  using Users = std::shared_timed_mutex;
+  struct Extent {
+    std::uint64_t pages = 0;  // that LMDB has ever used
+    std::uint64_t page_size = 0;
+    std::uint64_t map_size = 0;
+  };
+  // The map as it is cannot go while this is held.
+  [[nodiscard]] std::shared_lock<Users> use() const;
+  // All zero when LMDB does not say.
+  [[nodiscard]] Extent extent() const;
+
   MDB_env* env_ = nullptr;
+  mutable Users users_;
+  std::atomic<bool> growing_{false};
 };
 
 // A transaction that is aborted unless it was committed.
 class LmdbTxn {
  public:
   LmdbTxn() = default;
-  LmdbTxn(LmdbTxn&& other) noexcept : txn_(other.txn_) { other.txn_ = nullptr; }
+  LmdbTxn(LmdbTxn&& other) noexcept
+      : env_(other.env_), txn_(std::exchange(other.txn_, nullptr)), use_(std::move(other.use_)) {}
   LmdbTxn& operator=(LmdbTxn&&) = delete;
   LmdbTxn(const LmdbTxn&) = delete;
   LmdbTxn& operator=(const LmdbTxn&) = delete;
@@ -57,10 +91,18 @@ class LmdbTxn {
   [[nodiscard]] static Result<LmdbTxn> begin(const LmdbEnv& env, Mode mode);
   [[nodiscard]] int commit();  // LMDB's code; the transaction is gone whatever it is
   void abort();
+  // Of one that reads: lets its view go and keeps the rest for renew(), which takes the newest view
+  // and gives LMDB's code.
+  void reset();
+  [[nodiscard]] int renew();
   [[nodiscard]] MDB_txn* get() const { return txn_; }
 
  private:
+  explicit LmdbTxn(const LmdbEnv& env) : env_(&env), use_(env.use()) {}
+
+  const LmdbEnv* env_ = nullptr;
   MDB_txn* txn_ = nullptr;
+  std::shared_lock<LmdbEnv::Users> use_;
 };
 
 [[nodiscard]] inline MDB_val to_val(std::string_view bytes) {

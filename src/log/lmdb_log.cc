@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 namespace payonce::log {
@@ -17,29 +18,63 @@ Result<core::Seq> read_key(const MDB_val& key) {
   return seq;
 }
 
-// The newest sequence in the database; checks on the way that the log is dense from 1.
-Result<core::Seq> newest(const LmdbTxn& txn, MDB_dbi dbi) {
+struct Extent {
+  core::Seq first = 1;
+  core::Seq last = 0;
+};
+
+// What the database holds; checks on the way that it is entry 1 and a dense sequence.
+Result<Extent> extent(MDB_txn* txn, MDB_dbi dbi) {
   MDB_stat stat{};
-  int code = mdb_stat(txn.get(), dbi, &stat);
+  int code = mdb_stat(txn, dbi, &stat);
   if (code != 0) {
     return lmdb_error(code, "cannot read the log's size");
   }
   if (stat.ms_entries == 0) {
-    return core::Seq{0};
+    return Extent{};
   }
-  const LmdbCursor cursor(txn.get(), dbi);
+  const LmdbCursor cursor(txn, dbi);
   MDB_val key{};
   MDB_val value{};
-  code = cursor.get(key, value, MDB_LAST);
-  if (code != 0) {
-    return lmdb_error(code, "cannot find the log's end");
+  std::optional<Error> error;
+  const auto seq_at = [&](MDB_cursor_op place) -> core::Seq {
+    code = cursor.get(key, value, place);
+    const Result<core::Seq> seq =
+        code == 0 ? read_key(key) : lmdb_error(code, "cannot find the log's ends");
+    if (!seq) {
+      error = seq.error();
+    }
+    return seq.value_or(0);
+  };
+  const core::Seq last = seq_at(MDB_LAST);
+  const core::Seq identity = seq_at(MDB_FIRST);
+  const core::Seq first = error || stat.ms_entries == 1 ? last : seq_at(MDB_NEXT);
+  if (error) {
+    return std::unexpected(*std::move(error));
   }
-  const auto last = read_key(key);
-  if (last && *last != stat.ms_entries) {
-    return fail(Errc::kCorrupt, "the log has " + std::to_string(stat.ms_entries) +
-                                    " entries but ends at " + std::to_string(*last));
+  if (identity == 1 && last == stat.ms_entries) {
+    return Extent{.first = 1, .last = last};
   }
-  return last;
+  if (identity == 1 && first > 2 && last - first + 2 == stat.ms_entries) {
+    return Extent{.first = first, .last = last};
+  }
+  return fail(Errc::kCorrupt, "the log has " + std::to_string(stat.ms_entries) +
+                                  " entries but begins at " + std::to_string(identity) + " and " +
+                                  std::to_string(first) + " and ends at " + std::to_string(last));
+}
+
+// Why there is no entry `seq` although there are newer ones.
+Result<void> why_missing(MDB_txn* txn, MDB_dbi dbi, core::Seq seq) {
+  const LmdbCursor cursor(txn, dbi);
+  core::Seq second = 2;
+  MDB_val key{sizeof second, &second};
+  MDB_val value{};
+  if (seq >= second && cursor.get(key, value, MDB_SET_RANGE) == 0) {
+    if (const auto first = read_key(key); first && seq < *first) {
+      return dropped_error(seq, *first);
+    }
+  }
+  return fail(Errc::kCorrupt, "the log misses entry " + std::to_string(seq));
 }
 
 }  // namespace
@@ -63,11 +98,12 @@ Result<std::unique_ptr<LmdbLog>> LmdbLog::open(const std::string& dir, std::uint
   if (code != 0) {
     return lmdb_error(code, "cannot open the log in " + dir);
   }
-  const auto last = newest(*txn, log->dbi_);
-  if (!last) {
-    return std::unexpected(last.error());
+  const auto held = extent(txn->get(), log->dbi_);
+  if (!held) {
+    return std::unexpected(held.error());
   }
-  log->last_.store(*last, std::memory_order_release);
+  log->first_.store(held->first, std::memory_order_release);
+  log->last_.store(held->last, std::memory_order_release);
   code = txn->commit();
   if (code != 0) {
     return lmdb_error(code, "cannot open the log in " + dir);
@@ -84,6 +120,14 @@ Result<void> LmdbLog::append(const Batch& batch, core::Seq expected_last) {
   if (!txn) {
     return std::unexpected(txn.error());
   }
+  // First, so that the pages that become free can take what is appended.
+  const auto first = drop(txn->get(), drop_quota(batch.size()));
+  if (!first) {
+    return std::unexpected(first.error());
+  }
+  if (batch.empty() && *first == first_seq()) {
+    return {};
+  }
   core::Seq seq = expected_last;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     ++seq;
@@ -98,8 +142,31 @@ Result<void> LmdbLog::append(const Batch& batch, core::Seq expected_last) {
   if (code != 0) {
     return lmdb_error(code, "cannot commit to the log");
   }
+  first_.store(*first, std::memory_order_release);
   last_.store(seq, std::memory_order_release);
   return {};
+}
+
+Result<core::Seq> LmdbLog::drop(MDB_txn* txn, std::size_t quota) const {
+  const core::Seq before = first_seq();
+  const core::Seq begin = oldest_droppable(before);
+  const core::Seq floor = std::min(floor_.load(std::memory_order_acquire), last_seq());
+  if (floor <= begin) {
+    return before;
+  }
+  const core::Seq end = std::min<core::Seq>(floor, begin + quota);
+  const LmdbCursor cursor(txn, dbi_);
+  for (core::Seq seq = begin; seq < end; ++seq) {
+    MDB_val key{sizeof seq, &seq};
+    const int code = cursor.erase(key);
+    if (code == MDB_NOTFOUND) {
+      return fail(Errc::kCorrupt, "the log misses entry " + std::to_string(seq));
+    }
+    if (code != 0) {
+      return lmdb_error(code, "cannot drop entry " + std::to_string(seq) + " of the log");
+    }
+  }
+  return end;
 }
 
 Result<void> LmdbLog::read(core::Seq from, const Visit& visit) const {
@@ -118,7 +185,7 @@ Result<void> LmdbLog::read(core::Seq from, const Visit& visit) const {
       return std::unexpected(at.error());
     }
     if (*at != expected) {
-      return fail(Errc::kCorrupt, "the log misses entry " + std::to_string(expected));
+      return why_missing(txn->get(), dbi_, expected);
     }
     if (!visit(*at, to_view(value))) {
       return {};

@@ -6,14 +6,23 @@ namespace payonce::log {
 
 Result<void> MemoryLog::append(const Batch& batch, core::Seq expected_last) {
   const std::lock_guard lock(mutex_);
-  if (entries_.size() != expected_last) {
-    return fail(Errc::kInvalid, "the log ends at " + std::to_string(entries_.size()) + ", not at " +
+  if (last_ != expected_last) {
+    return fail(Errc::kInvalid, "the log ends at " + std::to_string(last_) + ", not at " +
                                     std::to_string(expected_last));
   }
+  drop(drop_quota(batch.size()));
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    entries_.emplace_back(batch.entry(i));
+    entries_.emplace(++last_, batch.entry(i));
   }
   return {};
+}
+
+void MemoryLog::drop(std::size_t quota) {
+  const core::Seq floor = std::min(floor_, last_);
+  for (core::Seq seq = oldest_droppable(first_); seq < floor && quota > 0; ++seq, --quota) {
+    entries_.erase(seq);
+    first_ = seq + 1;
+  }
 }
 
 Result<void> MemoryLog::read(core::Seq from, const Visit& visit) const {
@@ -21,10 +30,14 @@ Result<void> MemoryLog::read(core::Seq from, const Visit& visit) const {
     std::string bytes;
     {
       const std::lock_guard lock(mutex_);
-      if (seq > entries_.size()) {
+      if (seq > last_) {
         return {};
       }
-      bytes = entries_[seq - 1];
+      const auto found = entries_.find(seq);
+      if (found == entries_.end()) {
+        return dropped_error(seq, first_);
+      }
+      bytes = found->second;
     }
     if (!visit(seq, bytes)) {
       return {};
@@ -34,7 +47,17 @@ Result<void> MemoryLog::read(core::Seq from, const Visit& visit) const {
 
 core::Seq MemoryLog::last_seq() const {
   const std::lock_guard lock(mutex_);
-  return entries_.size();
+  return last_;
+}
+
+core::Seq MemoryLog::first_seq() const {
+  const std::lock_guard lock(mutex_);
+  return first_;
+}
+
+void MemoryLog::drop_below(core::Seq floor) {
+  const std::lock_guard lock(mutex_);
+  floor_ = floor;
 }
 
 }  // namespace payonce::log

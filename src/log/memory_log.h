@@ -2,9 +2,9 @@
 // object lives. Thread-safe.
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "log/log_store.h"
 
@@ -15,10 +15,17 @@ class MemoryLog final : public LogStore {
   [[nodiscard]] Result<void> append(const Batch& batch, core::Seq expected_last) override;
   [[nodiscard]] Result<void> read(core::Seq from, const Visit& visit) const override;
   [[nodiscard]] core::Seq last_seq() const override;
+  [[nodiscard]] core::Seq first_seq() const override;
+  void drop_below(core::Seq floor) override;
 
  private:
+  void drop(std::size_t quota);
+
   mutable std::mutex mutex_;
-  std::vector<std::string> entries_;  // entry of seq n at n - 1
+  std::map<core::Seq, std::string> entries_;
+  core::Seq first_ = 1;
+  core::Seq last_ = 0;
+  core::Seq floor_ = 0;
 };
 
 }  // namespace payonce::log

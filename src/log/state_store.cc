@@ -254,11 +254,11 @@ core::Seq StateStore::Snapshot::applied_seq() {
   return meta->applied;
 }
 
-void StateStore::Snapshot::release() { mdb_txn_reset(txn_.get()); }
+void StateStore::Snapshot::release() { txn_.reset(); }
 
 void StateStore::Snapshot::refresh() {
-  mdb_txn_reset(txn_.get());
-  if (const int code = mdb_txn_renew(txn_.get()); code != 0) {
+  txn_.reset();
+  if (const int code = txn_.renew(); code != 0) {
     keep(lmdb_error(code, "cannot read the state").error());
   }
 }

@@ -51,7 +51,8 @@ class StateStore {
   // The next checkpoint. Rolled back unless it is committed.
   [[nodiscard]] Result<Update> update();
 
-  [[nodiscard]] std::uint64_t free_map_bytes() const { return env_.free_map_bytes(); }
+  [[nodiscard]] std::uint64_t file_bytes() const { return env_.file_bytes(); }
+  [[nodiscard]] LmdbEnv& env() { return env_; }
 
  private:
   StateStore() = default;

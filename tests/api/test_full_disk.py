@@ -7,6 +7,7 @@ import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 import unittest
@@ -218,6 +219,44 @@ class FullMap(FullCase):
                 server.settings[-1] = f"{key}=1GiB"
                 server.start()
                 self.assert_all_there(server)
+
+    def test_a_greater_bound_is_taken_over_while_serving(self):
+        for key in ("log_map_size", "state_map_size"):
+            with self.subTest(key=key):
+                self.acknowledged, self.deposited = {}, 0
+                folder = pathlib.Path(tempfile.mkdtemp(prefix="payonce-test-"))
+                self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+                self.config = folder / "config.toml"
+                self.set_bound(key, "4MiB")
+                server = Server(settings=[QUICK_RETRY, "storage.checkpoint_interval=20ms"],
+                                arguments=["--config", str(self.config)])
+                self.addCleanup(server.close)
+                server.start()
+                with server.client() as client:
+                    self.open_account(client, id="rich")
+                    self.assert_status(self.deposit(client, 5000), 201)
+                    self.assertEqual(self.fill(server), "refused")
+                    self.set_bound(key, "64MiB")
+                    server.process.send_signal(signal.SIGHUP)
+                    grown = wait_until(lambda: server.log_lines("map_grown"), "the map has grown")
+                    self.assertEqual([(line["key"], line["from_bytes"], line["to_bytes"])
+                                      for line in grown], [(f"storage.{key}", 4 * MIB, 64 * MIB)])
+                    wait_until(lambda: self.pay_once(client).status in (201, 202),
+                               "new work is accepted", poll=0.05)
+                    # A smaller one is not; what is there stays in force.
+                    self.set_bound(key, "2MiB")
+                    server.process.send_signal(signal.SIGHUP)
+                    kept = wait_until(lambda: server.log_lines("map_size_kept"), "it is kept")
+                    self.assertEqual((kept[0]["key"], kept[0]["bytes"]),
+                                     (f"storage.{key}", 64 * MIB))
+                    self.assert_status(self.pay_once(client), 201, 202)
+                self.assert_all_there(server)
+                self.set_bound(key, "64MiB")
+                server.restart()
+                self.assert_all_there(server)
+
+    def set_bound(self, key, size):
+        self.config.write_text(f'[storage]\n{key} = "{size}"\n')
 
 
 if __name__ == "__main__":

@@ -1,88 +1,18 @@
 // The rules of every log store, whatever it is made of.
-#include "log/log_store.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
-#include <memory>
+#include <cstddef>
 #include <string>
-#include <string_view>
 #include <thread>
-#include <utility>
-#include <vector>
 
-#include "log/lmdb_log.h"
-#include "log/memory_log.h"
+#include "contract/log_store_contract.h"
 #include "support/random.h"
-#include "support/temp_dir.h"
 
 namespace payonce::log {
 namespace {
 
 using testing_support::Random;
-using testing_support::TempDir;
-
-// Makes a log, and knows whether it can be closed and opened again.
-struct Maker {
-  std::string name;
-  bool durable = false;
-  std::function<std::unique_ptr<LogStore>(const std::string& dir)> open;
-};
-
-Maker memory_log() {
-  return {"Memory", false, [](const std::string&) { return std::make_unique<MemoryLog>(); }};
-}
-
-Maker lmdb_log() {
-  return {"Lmdb", true, [](const std::string& dir) -> std::unique_ptr<LogStore> {
-            auto opened = LmdbLog::open(dir, std::uint64_t{256} << 20);
-            EXPECT_TRUE(opened) << opened.error().message;
-            return opened ? std::move(*opened) : nullptr;
-          }};
-}
-
-using Entries = std::vector<std::string>;
-
-class LogStoreContract : public testing::TestWithParam<Maker> {
- protected:
-  void SetUp() override {
-    log = GetParam().open(dir / "log");
-    ASSERT_NE(log, nullptr);
-  }
-  void reopen() {
-    log.reset();
-    log = GetParam().open(dir / "log");
-    ASSERT_NE(log, nullptr);
-  }
-  static Batch batch_of(const Entries& entries) {
-    Batch batch;
-    for (const std::string& entry : entries) {
-      batch.bytes += entry;
-      batch.ends.push_back(batch.bytes.size());
-    }
-    return batch;
-  }
-  void append(const Entries& entries) {
-    const auto appended = log->append(batch_of(entries), log->last_seq());
-    ASSERT_TRUE(appended) << appended.error().message;
-  }
-  // Entries from `from` on, at most `max`; checks that they are numbered densely.
-  Entries read(core::Seq from, std::size_t max = 1'000'000) const {
-    Entries entries;
-    core::Seq next = std::max<core::Seq>(from, 1);
-    const auto done = log->read(from, [&](core::Seq seq, std::string_view bytes) {
-      EXPECT_EQ(seq, next++);
-      entries.emplace_back(bytes);
-      return entries.size() < max;
-    });
-    EXPECT_TRUE(done);
-    return entries;
-  }
-
-  TempDir dir;
-  std::unique_ptr<LogStore> log;
-};
 
 TEST_P(LogStoreContract, Fresh_IsEmpty) {
   EXPECT_EQ(log->last_seq(), 0U);
@@ -230,8 +160,6 @@ TEST_P(DurableLogContract, Reopened_IsFencedAtItsEnd) {
   EXPECT_EQ(log->append(batch_of({"x"}), 1).error().code, Errc::kInvalid);
   EXPECT_TRUE(log->append(batch_of({"x"}), 2));
 }
-
-std::string name_of(const testing::TestParamInfo<Maker>& made) { return made.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Every, LogStoreContract, testing::Values(memory_log(), lmdb_log()),
                          name_of);

@@ -144,6 +144,8 @@ class GatedLog final : public log::LogStore {
     return inner_.read(from, visit);
   }
   [[nodiscard]] core::Seq last_seq() const override { return inner_.last_seq(); }
+  [[nodiscard]] core::Seq first_seq() const override { return inner_.first_seq(); }
+  void drop_below(core::Seq floor) override { inner_.drop_below(floor); }
 
   void close() { set_open(0); }
   void open() { set_open(kAlways); }

@@ -125,6 +125,24 @@ TEST_F(Recheck, ABuildThatHasLooked_DoesNotLookAgain_AndAnotherOneDoes) {
   EXPECT_GE(recheck_open(store, "build 2")->workflows, 1U);
 }
 
+TEST_F(Recheck, WorkflowsWhoseOldHistoryHasGone_AreSkippedAndCounted) {
+  World w = world_with_an_open_payment();
+  doctor(w, "open");
+  Store store = store_of(w.log);
+  store.log->drop_below(w.payment_row("open").created_seq + 1);
+  ASSERT_TRUE(store.log->append({}, store.log->last_seq()));
+  const auto open = recheck_open(store, "build 1");
+  ASSERT_TRUE(open) << open.error().message;
+  EXPECT_EQ(open->workflows, 0U);
+  EXPECT_EQ(open->skipped, 1U);
+  EXPECT_FALSE(open->first);
+  const auto all = recheck_all(
+      store, [](const Disagreement&) {}, [] {});
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(all->workflows, 1U);  // the one that has ended came later
+  EXPECT_EQ(all->skipped, 1U);
+}
+
 TEST_F(Recheck, ABuildThatFoundADifference_LooksAgain) {
   World w = world_with_an_open_payment();
   doctor(w, "open");

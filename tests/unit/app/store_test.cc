@@ -45,6 +45,30 @@ class StoreTest : public testing::Test {
     ASSERT_TRUE(store->log->append(batch, record.seq - 1));
   }
 
+  // A directory with a few accounts whose old history has been dropped.
+  void drop_history() {
+    for (const char* id : {"bob", "carol", "dave"}) {
+      add_account(id);
+    }
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().message;
+    store->log->drop_below(store->log->last_seq());
+    ASSERT_TRUE(store->log->append({}, store->log->last_seq()));
+    ASSERT_EQ(store->log->first_seq(), 5U);
+  }
+
+  void expect_refused_for_want_of_history(const std::string& why) {
+    for (int i = 0; i < 2; ++i) {  // the first refusal leaves nothing that the second believes
+      const auto store = open();
+      ASSERT_FALSE(store) << why;
+      EXPECT_EQ(store.error().code, Errc::kDropped) << store.error().message;
+      for (const std::string& part : {why, std::string("before log entry 5 has been dropped"),
+                                      std::string("restore a backup"), data}) {
+        EXPECT_NE(store.error().message.find(part), std::string::npos) << store.error().message;
+      }
+    }
+  }
+
   static bool knows(Store& store, const std::string& id) {
     auto snapshot = store.state->snapshot();
     core::Account account;
@@ -133,6 +157,84 @@ TEST_F(StoreTest, DamagedLog_IsRefusedAndTheStateIsKept) {
   std::ifstream state(data + "/state/data.mdb", std::ios::binary);
   const std::string kept((std::istreambuf_iterator<char>(state)), {});
   EXPECT_NE(kept.find("alice"), std::string::npos);
+}
+
+// ---- Where old history has been dropped the state cannot be made again
+
+TEST_F(StoreTest, DroppedHistory_IsInTheState) {
+  drop_history();
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ(store->folded, 0U);
+  EXPECT_EQ(store->position.last_seq, 5U);
+  EXPECT_EQ(store->position.salt, 42U);  // of entry 1
+  for (const char* id : {"alice", "bob", "carol", "dave"}) {
+    EXPECT_TRUE(knows(*store, id)) << id;
+  }
+}
+
+TEST_F(StoreTest, DroppedHistory_WithNewEntries_IsFoldedOn) {
+  drop_history();
+  add_account("erin");
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ(store->folded, 1U);
+  EXPECT_TRUE(knows(*store, "alice"));
+  EXPECT_TRUE(knows(*store, "erin"));
+}
+
+TEST_F(StoreTest, DroppedHistory_AndALostState_IsRefused) {
+  drop_history();
+  fs::remove_all(data + "/state");
+  expect_refused_for_want_of_history("missing");
+  EXPECT_FALSE(fs::exists(data + "/state/data.mdb"));
+}
+
+TEST_F(StoreTest, DroppedHistory_AndAnEmptyState_IsRefused) {
+  drop_history();
+  fs::remove_all(data + "/state");
+  ASSERT_TRUE(log::StateStore::open(data + "/state", 1 << 24, 42));
+  expect_refused_for_want_of_history("log entry 2 has been dropped");
+}
+
+TEST_F(StoreTest, DroppedHistory_AndAStateFromBefore_IsRefused) {
+  ASSERT_TRUE(open());
+  fs::copy(data + "/state", data + "/older", fs::copy_options::recursive);
+  drop_history();
+  fs::remove_all(data + "/state");
+  fs::rename(data + "/older", data + "/state");
+  expect_refused_for_want_of_history("log entry 3 has been dropped");
+}
+
+TEST_F(StoreTest, DroppedHistory_AndADamagedState_IsRefused) {
+  drop_history();
+  fs::resize_file(data + "/state/data.mdb", 3 * 4096);
+  expect_refused_for_want_of_history("cut short");
+  EXPECT_EQ(fs::file_size(data + "/state/data.mdb"), 3U * 4096);
+}
+
+TEST_F(StoreTest, DroppedHistory_AndTheStateOfAnotherLog_IsRefused) {
+  drop_history();
+  fs::remove_all(data + "/state");
+  ASSERT_TRUE(log::StateStore::open(data + "/state", 1 << 24, 43));
+  expect_refused_for_want_of_history("another log");
+}
+
+TEST_F(StoreTest, DroppedHistory_AndADistrustedState_IsRefusedUntilTheNoteIsGone) {
+  drop_history();
+  distrust_state(data);
+  expect_refused_for_want_of_history("STATE_DISTRUSTED");
+  fs::remove(distrust_path(data));
+  EXPECT_TRUE(open());
+}
+
+TEST_F(StoreTest, DroppedHistory_AndALostLog_IsRefused) {
+  drop_history();
+  fs::remove_all(data + "/log");
+  const auto store = open();
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().code, Errc::kCorrupt);
+  EXPECT_NE(store.error().message.find("missing or empty"), std::string::npos);
 }
 
 }  // namespace

@@ -136,6 +136,81 @@ TEST(LmdbLogFile, CutShort_IsCorrupt) {
   }
 }
 
+// Pages of what was dropped are used again: the file holds what is kept, however much has been
+// written.
+TEST(LmdbLogFile, WithADroppedFront_StopsGrowing) {
+  const TempDir dir;
+  const auto log = LmdbLog::open(dir / "log", kMapSize);
+  ASSERT_TRUE(log);
+  const auto write_and_drop = [&](int commits) {
+    for (int i = 0; i < commits; ++i) {
+      const core::Seq last = (*log)->last_seq();
+      (*log)->drop_below(last > 500 ? last - 500 : 0);
+      append(**log, 1 + i % 40, static_cast<std::size_t>(50 + (i * 37) % 900));
+    }
+  };
+  write_and_drop(100);
+  const std::uint64_t settled = (*log)->file_bytes();
+  write_and_drop(500);
+  EXPECT_LE((*log)->file_bytes(), settled + settled / 4);
+  EXPECT_GT((*log)->last_seq() * 500, 4 * settled);  // of entries of that many bytes
+}
+
+// LMDB does not write pages that are free again at the end of the transaction that took them.
+TEST(LmdbLogFile, FreePagesAtItsEnd_MayBeMissing) {
+  const TempDir dir;
+  core::Seq first = 0;
+  {
+    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    ASSERT_TRUE(log);
+    for (int i = 0; i < 50; ++i) {
+      append(**log, 20, 1000);
+    }
+    append(**log, 1, 1 << 20);  // pages of its own at the end, which become free
+    append(**log, 1);
+    (*log)->drop_below((*log)->last_seq() - 1);
+    for (int i = 0; i < 20; ++i) {
+      append(**log, 1);
+      (*log)->drop_below((*log)->last_seq() - 1);
+    }
+    first = (*log)->first_seq();
+    ASSERT_GT(first, 1002U);
+  }
+  const std::string file = dir / "log/data.mdb";
+  const auto whole = std::filesystem::file_size(file);
+  ASSERT_GT(whole, std::uintmax_t{1} << 20);
+  std::filesystem::resize_file(file, whole - 4096);
+  {
+    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    ASSERT_TRUE(log) << log.error().message;
+    EXPECT_EQ((*log)->first_seq(), first);
+    EXPECT_EQ(std::filesystem::file_size(file), whole);
+    append(**log, 30, 5000);
+  }
+  // The rest of it is in use.
+  const auto again = std::filesystem::file_size(file);
+  std::filesystem::resize_file(file, 4 * 4096);
+  EXPECT_EQ(error_of(dir / "log"), Errc::kCorrupt);
+  EXPECT_EQ(std::filesystem::file_size(file), 4U * 4096);
+  EXPECT_GT(again, 4U * 4096);
+}
+
+// Full of old history, it has room again once that was dropped.
+TEST(LmdbLogFile, FreePages_CountAsRoomInTheMap) {
+  const TempDir dir;
+  const auto log = LmdbLog::open(dir / "log", 4 << 20);
+  ASSERT_TRUE(log);
+  while ((*log)->env().free_map_bytes(0) > (1 << 20)) {
+    append(**log, 100, 300);
+  }
+  const std::uint64_t enough = 2 << 20;
+  EXPECT_LT((*log)->env().free_map_bytes(enough), enough);
+  (*log)->drop_below((*log)->last_seq());
+  ASSERT_TRUE((*log)->append({}, (*log)->last_seq()));
+  ASSERT_TRUE((*log)->append({}, (*log)->last_seq()));
+  EXPECT_GT((*log)->env().free_map_bytes(enough), enough);
+}
+
 TEST(LmdbLogFile, HundredsOfCommits_ReopenWhole) {
   const TempDir dir;
   for (int round = 0; round < 3; ++round) {
