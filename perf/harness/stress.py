@@ -42,6 +42,7 @@ class Scenario:
     gateway: bool = False   # a mock gateway in a process of its own
     during: str = ""        # "kill server" or "kill gateway"
     payments: int = -1      # that many have to be taken, whatever was asked
+    batch: bool = False     # those, by `payonce bench`, instead of a load for some time
 
 
 SCENARIOS = (
@@ -58,6 +59,7 @@ SCENARIOS = (
     Scenario("gateway outage", gateway=True, during="kill gateway",
              settings=("gateway.workers=32", f"gateway.retry={QUICK_RETRY}",
                        'gateway.inquiry_maximum_interval="1s"', "payments.open_max=20000")),
+    Scenario("batch", batch=True, payments=10_000),
     Scenario("kill -9", errors=True, during="kill server", arguments=("keys=on",)),
 )
 
@@ -96,6 +98,7 @@ class Trial:
         self.faults = []
         self.asked = self.accepted = self.refused = 0
         self.seconds = 0.0
+        self.batch = None
 
     def new_server(self):
         settings = [*self.scenario.settings, "log.level=warn"]
@@ -113,10 +116,28 @@ class Trial:
         self.client = api.Client(self.server.port)
         stack.callback(lambda: self.client.close())
         self.client.create_accounts()
-        for number, connections in enumerate(self.scenario.connections):
-            self.load(number, connections, stack)
+        if self.scenario.batch:
+            self.send_batch()
+        else:
+            for number, connections in enumerate(self.scenario.connections):
+                self.load(number, connections, stack)
         self.settle()
         self.check()
+
+    def send_batch(self):
+        """From accounts of its own, which `payonce bench` watches itself."""
+        results = self.work_dir / "batch.json"
+        done = subprocess.run(
+            [str(self.options.payonce), "bench", "--url", self.server.url, "--scenario", "batch",
+             "--count", str(self.scenario.payments), "--quiet", "--json", str(results)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+        if done.returncode != 0 or not results.is_file():
+            raise HarnessError(f"payonce bench: {done.stdout}{done.stderr}")
+        steps = [json.loads(line) for line in results.read_text().splitlines()]
+        self.batch = next(step for step in steps if step["kind"] == "step")
+        self.seconds = self.batch["duration_s"] + self.batch["settled_s"]
+        print(f"          accepted after {self.batch['duration_s']:.2f} s, finished after"
+              f" {self.seconds:.2f} s", flush=True)
 
     def load(self, number, connections, stack):
         arguments = [f"run=s{number}", *self.scenario.arguments, "checked"]
@@ -173,7 +194,7 @@ class Trial:
 
     def check(self):
         ledger = self.client.get("/v1/ledger")
-        taken = self.totals.taken
+        taken = self.batch["taken"] if self.batch else self.totals.taken
         if ledger.get("balanced") is not True:
             self.faults.append(f"the ledger is not balanced: {ledger}")
         if self.scenario.payments >= 0:

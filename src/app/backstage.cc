@@ -92,7 +92,11 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                                                     .log = *store_.log,
                                                     .state = *store_.state,
                                                     .salt = store_.position.salt,
-                                                    .storage_low = [this] { return storage_low(); },
+                                                    .storage_low =
+                                                        [this] {
+                                                          allocate_ahead();
+                                                          return storage_low();
+                                                        },
                                                     .on_failure = on_failure,
                                                     .retention = &*retention_},
                         engine::CheckpointPolicy{.events = options_->storage.checkpoint_events,
@@ -210,6 +214,20 @@ std::vector<http::QueueInfo> Backstage::queues() const {
                    .oldest_age = queue.oldest_age});
   }
   return all;
+}
+
+// Never with the last of the disk, and never again once it has failed: commits do without.
+void Backstage::allocate_ahead() {
+  const std::uint64_t ahead = options_->storage.allocate_ahead;
+  const auto free = store_.dir.free_bytes();
+  if (ahead == 0 || cannot_allocate_ || !free ||
+      *free < 4 * ahead + options_->storage.free_bytes_min) {
+    return;
+  }
+  if (const auto done = store_.log->env().allocate_ahead(ahead); !done) {
+    cannot_allocate_ = true;
+    log_->warn("allocate_ahead_failed", {{"why", done.error().message}});
+  }
 }
 
 bool Backstage::storage_low() {

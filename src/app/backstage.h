@@ -45,6 +45,7 @@ class Backstage {
   void make_engine(log::StateStore::Snapshot snapshot);
   void add_queues();
   [[nodiscard]] std::vector<http::QueueInfo> queues() const;
+  void allocate_ahead();
   [[nodiscard]] bool storage_low();
   void grow(log::LmdbEnv& map, const char* key, std::uint64_t wanted);
   [[noreturn]] void die(const Error& error);
@@ -60,7 +61,8 @@ class Backstage {
   std::optional<engine::Retention> retention_;
   std::optional<engine::Checkpointer> checkpointer_;
   std::optional<http::Backend> backend_;
-  bool was_low_ = false;  // touched by start() and then by the checkpointer only
+  bool was_low_ = false;          // touched by start() and then by the checkpointer only
+  bool cannot_allocate_ = false;  // likewise
 };
 
 }  // namespace payonce::app

@@ -106,7 +106,9 @@ Result<log::Checkpoint> fold_what_is_there(Store& store, const StoreOptions& opt
   std::error_code ignored;
   const std::string note = distrust_path(store.dir.path());
   if (std::filesystem::exists(note, ignored)) {
-    return fail(Errc::kCorrupt, note + " says that it was found damaged while it was in use");
+    return fail(Errc::kCorrupt, note +
+                                    " says that it may have been damaged while it was in use; "
+                                    "without that file it is opened as it is");
   }
   // Where there is none, opening makes an empty one.
   if (!whole(*store.log) && has_no_bytes(store.dir.state_path() + "/data.mdb")) {

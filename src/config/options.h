@@ -53,8 +53,9 @@ struct Storage {
   std::uint64_t log_map_size = 256 * kGiB;    // a multiple of 4 KiB, as LMDB demands
   std::uint64_t state_map_size = 256 * kGiB;  // a multiple of 4 KiB, as LMDB demands
   std::uint64_t free_bytes_min = 64 * kMiB;
+  std::uint64_t allocate_ahead = 16 * kMiB;
   std::uint32_t checkpoint_events = 20'000;
-  std::chrono::milliseconds checkpoint_interval{1'000};
+  std::chrono::milliseconds checkpoint_interval{100};
   std::chrono::milliseconds history_retention{0};  // whole seconds; 0: for ever
 
   bool operator==(const Storage&) const = default;

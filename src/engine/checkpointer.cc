@@ -12,6 +12,12 @@ namespace {
 // How often the thread looks whether so many entries have come that a checkpoint is due early.
 constexpr std::chrono::milliseconds kTick{20};
 
+// How often it makes a commit that only drops history, at most.
+constexpr std::chrono::milliseconds kDrop{20};
+
+// The shortest sleep of a server that has nothing to do.
+constexpr std::chrono::milliseconds kIdle{500};
+
 // How often it looks for tasks that are due soon: well within the time that they are ahead.
 constexpr std::chrono::milliseconds kLook{2'000};
 
@@ -64,8 +70,8 @@ void Checkpointer::run() {
     while (!due() && !failed_ && std::chrono::steady_clock::now() < deadline) {
       // While nothing happens there is nothing to look at: an idle server sleeps long.
       const bool behind = parts_.engine.behind();
-      const bool idle = parts_.engine.durable_seq() == applied_ && !behind;
-      wake_.wait_for(lock, idle ? std::min(kLook, policy_.interval) : tick);
+      const bool idle = parts_.engine.durable_seq() == applied_ && !parts_.engine.waits();
+      wake_.wait_for(lock, idle ? std::min(kLook, std::max(policy_.interval, kIdle)) : tick);
       const auto now = std::chrono::steady_clock::now();
       if ((behind || now - looked >= kLook) && !stopping_) {
         lock.unlock();
@@ -139,7 +145,9 @@ void Checkpointer::retain() {
   const auto behind = parts_.retention->round(applied);
   if (!behind) {
     give_up(behind.error());
-  } else if (*behind) {
+  } else if (const auto now = std::chrono::steady_clock::now();
+             *behind && now - dropped_ >= kDrop) {
+    dropped_ = now;
     parts_.engine.drop_history();
   }
 }

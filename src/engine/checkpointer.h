@@ -72,7 +72,8 @@ class Checkpointer {
   core::Seq wanted_ = 0;  // somebody waits for this entry
   bool stopping_ = false;
   bool failed_ = false;
-  bool stopped_ = false;  // the last round is over
+  bool stopped_ = false;                             // the last round is over
+  std::chrono::steady_clock::time_point dropped_{};  // of the thread alone
   std::thread thread_;
 };
 

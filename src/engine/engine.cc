@@ -37,7 +37,9 @@ Engine::Engine(Parts parts, core::Machine::Position position, log::StateStore::S
       backlog_(parts_.tasks, limits_.backlog),
       snapshot_(std::move(snapshot)),
       rows_(snapshot_, nullptr),
-      machine_(rows_, position) {}
+      machine_(rows_, position) {
+  snapshot_.release();  // whoever reads takes the newest view
+}
 
 Engine::~Engine() { stop(); }
 

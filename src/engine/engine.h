@@ -84,6 +84,8 @@ class Engine final : private Chore {
   [[nodiscard]] core::Seq awaited_seq() const {
     return backlog_.waits() ? backlog_.wanted_seq() : 0;
   }
+  // Whether tasks wait to be brought in, now or when the sink has room for them.
+  [[nodiscard]] bool waits() const { return backlog_.waits(); }
   // Whether calling bring_in() again would do more at once.
   [[nodiscard]] bool behind() const { return backlog_.behind(); }
   void start();  // the engine's own thread

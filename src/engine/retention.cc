@@ -60,6 +60,7 @@ Result<bool> Retention::round(core::Seq applied) {
   if (kept != used_) {
     used_ = kept;
     floor_ = first;
+    parts_.log.drop_below(first);  // what the old one allowed may not go any more
   }
   if (kept.count() > 0 && applied > first && floor_ < first + kAheadMax) {
     floor_ = std::max(floor_, first);
@@ -69,10 +70,11 @@ Result<bool> Retention::round(core::Seq applied) {
     }
     const core::Seq end = std::min(applied, floor_ + allowance(applied));
     const auto found = look_on(end, *newest - Duration::ms(kept.count()));
-    if (!found) {
+    // A commit that had begun before that may have dropped some more: the next round sees.
+    if (!found && found.error().code != Errc::kDropped) {
       return std::unexpected(found.error());
     }
-    floor_ = *found;
+    floor_ = found ? *found : first;
   }
   parts_.log.drop_below(floor_);
   return behind;

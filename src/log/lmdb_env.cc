@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,9 @@ constexpr unsigned kReadersMax = 5000;
 // How much later a transaction begins while somebody waits for the map: longer than most others
 // take that run already.
 constexpr std::chrono::milliseconds kGiveWay{1};
+
+// Of allocate_ahead(): takes well below a millisecond.
+constexpr std::size_t kStep = std::size_t{1} << 20;
 
 Errc class_of(int code) {
   switch (code) {
@@ -154,6 +158,10 @@ Result<void> LmdbEnv::check_length() const {
 
 LmdbEnv::Extent LmdbEnv::extent() const {
   const auto held = use();  // LMDB reads its answers from the map
+  return extent_in_use();
+}
+
+LmdbEnv::Extent LmdbEnv::extent_in_use() const {
   MDB_envinfo info{};
   MDB_stat stat{};
   if (mdb_env_info(env_, &info) != 0 || mdb_env_stat(env_, &stat) != 0) {
@@ -171,6 +179,63 @@ std::uint64_t LmdbEnv::free_map_bytes(std::uint64_t enough) const {
   return unused >= enough ? unused : unused + free_pages(*this, 0) * held.page_size;
 }
 
+Result<void> LmdbEnv::allocate_ahead(std::uint64_t ahead) {
+  int file = -1;
+  if (const int code = mdb_env_get_fd(env_, &file); code != 0) {
+    return lmdb_error(code, "cannot get at the file of the store");
+  }
+  while (ahead > 0) {
+    const auto more = lengthen(file, ahead);
+    if (!more) {
+      return std::unexpected(more.error());
+    }
+    if (!*more) {
+      break;
+    }
+    if (::fdatasync(file) != 0) {
+      return fail(Errc::kIo, std::string("cannot sync zeros: ") + std::strerror(errno));
+    }
+  }
+  return {};
+}
+
+// Whoever writes pages holds LMDB's lock for writers; while we hold it, what is behind the end of
+// the file is nobody's.
+Result<bool> LmdbEnv::lengthen(int file, std::uint64_t ahead) {
+  static const std::string zeros(kStep, '\0');
+  const auto lock = LmdbTxn::begin(*this, LmdbTxn::Mode::kWrite);
+  if (!lock) {
+    return std::unexpected(lock.error());
+  }
+  const Extent held = extent_in_use();
+  const std::uint64_t used = held.pages * held.page_size;
+  struct stat status {};
+  if (used == 0 || ::fstat(file, &status) != 0) {
+    return fail(Errc::kIo, "cannot ask for the size of the store");
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  const std::uint64_t begin = std::max(size, used);
+  if (begin >= used + ahead || begin + kStep > held.map_size) {
+    return false;
+  }
+  std::uint64_t done = 0;
+  while (done < kStep) {
+    const ssize_t wrote =
+        ::pwrite(file, zeros.data() + done, kStep - done, static_cast<off_t>(begin + done));
+    if (wrote < 0 && errno == EINTR) {
+      continue;
+    }
+    if (wrote <= 0) {
+      const int code = wrote < 0 ? errno : ENOSPC;
+      // Room that others need is given back; a file that stays longer does no harm.
+      static_cast<void>(::ftruncate(file, status.st_size) == 0);
+      return lmdb_error(code, "cannot write zeros");
+    }
+    done += static_cast<std::uint64_t>(wrote);
+  }
+  return true;
+}
+
 std::uint64_t LmdbEnv::file_bytes() const {
   const Extent held = extent();
   return held.pages * held.page_size;
@@ -186,6 +251,9 @@ std::shared_lock<LmdbEnv::Users> LmdbEnv::use() const {
 }
 
 Result<void> LmdbEnv::grow(std::uint64_t map_size, std::chrono::milliseconds patience) {
+  if (map_size <= map_bytes()) {
+    return fail(Errc::kInvalid, "the map can only grow");
+  }
   growing_.store(true, std::memory_order_relaxed);
   // By the wall clock, since the thread sanitizer does not know the wait by the steady one.
   const std::unique_lock alone(users_, std::chrono::system_clock::now() + patience);

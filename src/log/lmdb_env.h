@@ -56,6 +56,12 @@ class LmdbEnv {
   // `patience` somebody had a transaction at any time. kFull: no room among the addresses. In all
   // these cases nothing has changed. kIo: the old map is gone as well, and the process has to end.
   [[nodiscard]] Result<void> grow(std::uint64_t map_size, std::chrono::milliseconds patience);
+  // Writes zeros behind the last page that was ever used, until the file has `ahead` bytes of them
+  // or is as long as the map. A commit that finds its blocks on the disk changes nothing in the
+  // file system's own records, and does not wait for what others have to write there. In steps of a
+  // MiB; others' write transactions wait for one of them at most. Any thread without a transaction.
+  // kIo, kFull: the file is as long as it was, and all goes on without.
+  [[nodiscard]] Result<void> allocate_ahead(std::uint64_t ahead);
   [[nodiscard]] MDB_env* get() const { return env_; }
 
  private:
@@ -70,6 +76,9 @@ class LmdbEnv {
   [[nodiscard]] std::shared_lock<Users> use() const;
   // All zero when LMDB does not say.
   [[nodiscard]] Extent extent() const;
+  [[nodiscard]] Extent extent_in_use() const;  // for who holds use() already
+  // One step; false: there is enough.
+  [[nodiscard]] Result<bool> lengthen(int file, std::uint64_t ahead);
 
   MDB_env* env_ = nullptr;
   mutable Users users_;

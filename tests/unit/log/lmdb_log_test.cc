@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <lmdb.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "log/state_store.h"
@@ -209,6 +211,63 @@ TEST(LmdbLogFile, FreePages_CountAsRoomInTheMap) {
   ASSERT_TRUE((*log)->append({}, (*log)->last_seq()));
   ASSERT_TRUE((*log)->append({}, (*log)->last_seq()));
   EXPECT_GT((*log)->env().free_map_bytes(enough), enough);
+}
+
+TEST(LmdbLogFile, AllocatedAhead_TheFileIsLonger_AndReopensWhole) {
+  const TempDir dir;
+  constexpr std::uint64_t kAhead = 3 << 20;
+  const auto size = [&] { return std::filesystem::file_size(dir.path() + "/data.mdb"); };
+  {
+    auto log = std::move(LmdbLog::open(dir.path(), kMapSize).value());
+    append(*log, 10);
+    ASSERT_TRUE(log->env().allocate_ahead(kAhead));
+    EXPECT_GE(size(), log->file_bytes() + kAhead);
+    EXPECT_LT(log->file_bytes(), 1U << 20);  // zeros are not in use
+    const auto before = size();
+    append(*log, 100);
+    EXPECT_EQ(size(), before);  // they were written into what was there
+    append(*log, 10'000, 300);
+    ASSERT_TRUE(log->env().allocate_ahead(kAhead));
+    EXPECT_GE(size(), log->file_bytes() + kAhead);
+  }
+  auto again = LmdbLog::open(dir.path(), kMapSize);
+  ASSERT_TRUE(again);
+  EXPECT_EQ((*again)->last_seq(), 10'110U);
+}
+
+TEST(LmdbLogFile, AllocatedAhead_NeverBeyondTheMap) {
+  const TempDir dir;
+  auto log = std::move(LmdbLog::open(dir.path(), 4 << 20).value());
+  ASSERT_TRUE(log->env().allocate_ahead(1 << 30));
+  EXPECT_LE(std::filesystem::file_size(dir.path() + "/data.mdb"), std::uint64_t{4} << 20);
+  append(*log, 1000, 1000);
+  EXPECT_EQ(log->last_seq(), 1000U);
+}
+
+TEST(LmdbLogFile, AllocatedAhead_WhileOthersAppend_NothingIsOverwritten) {
+  const TempDir dir;
+  constexpr int kBatches = 400;
+  {
+    auto log = std::move(LmdbLog::open(dir.path(), kMapSize).value());
+    std::atomic<bool> over{false};
+    std::thread allocating([&] {
+      while (!over) {
+        EXPECT_TRUE(log->env().allocate_ahead(1));  // always close behind the end
+      }
+    });
+    for (int i = 0; i < kBatches; ++i) {
+      append(*log, 30, 3000);
+    }
+    over = true;
+    allocating.join();
+  }
+  auto log = std::move(LmdbLog::open(dir.path(), kMapSize).value());
+  core::Seq seen = 0;
+  ASSERT_TRUE(log->read(1, [&](core::Seq, std::string_view bytes) {
+    seen += bytes == std::string(3000, 'x') ? 1 : 0;
+    return true;
+  }));
+  EXPECT_EQ(seen, 30U * kBatches);
 }
 
 TEST(LmdbLogFile, HundredsOfCommits_ReopenWhole) {
