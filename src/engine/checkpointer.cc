@@ -15,9 +15,6 @@ constexpr std::chrono::milliseconds kTick{20};
 // How often it makes a commit that only drops history, at most.
 constexpr std::chrono::milliseconds kDrop{20};
 
-// The shortest sleep of a server that has nothing to do.
-constexpr std::chrono::milliseconds kIdle{500};
-
 // How often it looks for tasks that are due soon: well within the time that they are ahead.
 constexpr std::chrono::milliseconds kLook{2'000};
 
@@ -71,7 +68,7 @@ void Checkpointer::run() {
       // While nothing happens there is nothing to look at: an idle server sleeps long.
       const bool behind = parts_.engine.behind();
       const bool idle = parts_.engine.durable_seq() == applied_ && !parts_.engine.waits();
-      wake_.wait_for(lock, idle ? std::min(kLook, std::max(policy_.interval, kIdle)) : tick);
+      wake_.wait_for(lock, idle ? std::min(kLook, policy_.interval) : tick);
       const auto now = std::chrono::steady_clock::now();
       if ((behind || now - looked >= kLook) && !stopping_) {
         lock.unlock();
