@@ -255,8 +255,8 @@ std::chrono::microseconds Scheduler::promote(Timestamp now) {
       std::ranges::pop_heap(queue->held, LaterFirst{});
       core::Effect task = std::move(queue->held.back().task);
       queue->held.pop_back();
-      queue->held_count.store(queue->held.size());
       make_ready(*queue, now, std::move(task));
+      queue->held_count.store(queue->held.size());
     }
     // When the next one is due but finds no room, a worker pokes us as soon as there is some.
     const bool full = !queue->held.empty() && queue->held.front().due <= now;
@@ -273,6 +273,7 @@ std::vector<QueueStats> Scheduler::stats() const {
   std::vector<QueueStats> all;
   all.reserve(queues_.size());
   const Timestamp now = clock_->now();
+  const std::lock_guard lock(timer_mutex_);  // a task on its way to its queue counts once
   for (const auto& queue : queues_) {
     const bool idle = queue->ready_count.load() == 0;
     const std::int64_t age_us = idle ? 0 : std::max<std::int64_t>(now.us - queue->last_since_us, 0);
