@@ -115,10 +115,10 @@ class Trial:
         self.server = stack.enter_context(self.new_server())
         self.client = api.Client(self.server.port)
         stack.callback(lambda: self.client.close())
-        self.client.create_accounts()
         if self.scenario.batch:
             self.send_batch()
         else:
+            self.client.create_accounts()
             for number, connections in enumerate(self.scenario.connections):
                 self.load(number, connections, stack)
         self.settle()
@@ -185,11 +185,13 @@ class Trial:
 
     def settle(self):
         begin = time.perf_counter()
-        self.totals, _ = self.client.wait_until_settled()
+        if not self.batch:
+            self.totals, _ = self.client.wait_until_settled()
         while self.client.open_payments():
             if time.perf_counter() - begin > api.SETTLE_TIMEOUT_S:
                 raise HarnessError("payments are still open")
             time.sleep(api.SETTLE_POLL_S)
+        self.client.wait_until_idle()
         self.settled = time.perf_counter() - begin
 
     def check(self):
