@@ -31,9 +31,9 @@ constexpr std::chrono::seconds kGrowPatience{5};
 // A queue of calls to the outside. Where they answer at once, one worker is enough, and takes many
 // at a time.
 template <class Section>
-tasks::QueueOptions calls(const char* name, core::TaskClass takes, const Section& section,
+tasks::QueueOptions calls(std::string_view name, core::TaskClass takes, const Section& section,
                           bool at_once) {
-  return {.name = name,
+  return {.name = std::string(name),
           .takes = takes,
           .workers = at_once ? 1 : section.workers,
           .ready_max = section.queue_max,
@@ -42,16 +42,8 @@ tasks::QueueOptions calls(const char* name, core::TaskClass takes, const Section
 }
 
 // Each channel has a queue of its own: a receiver that is down holds up no other channel.
-const char* queue_name(core::NotifyChannel channel) {
-  switch (channel) {
-    case core::NotifyChannel::kLog:
-      return "notify";
-    case core::NotifyChannel::kWebhook:
-      return "webhook";
-    case core::NotifyChannel::kSmtp:
-      return "smtp";
-  }
-  return "";
+std::string_view queue_name(core::NotifyChannel channel) {
+  return channel == core::NotifyChannel::kLog ? "notify" : name(channel);
 }
 
 // A timer's whole work is to say that its time has come.
@@ -94,8 +86,9 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                                                     .salt = store_.position.salt,
                                                     .storage_low =
                                                         [this] {
-                                                          allocate_ahead();
-                                                          return storage_low();
+                                                          const auto free = store_.dir.free_bytes();
+                                                          allocate_ahead(free);
+                                                          return storage_low(free);
                                                         },
                                                     .on_failure = on_failure,
                                                     .retention = &*retention_},
@@ -120,7 +113,7 @@ Result<std::size_t> Backstage::start() {
   if (!recovered) {
     return recovered;
   }
-  engine_->set_storage_low(storage_low());
+  engine_->set_storage_low(storage_low(store_.dir.free_bytes()));
   engine_->start();
   checkpointer_->start();
   scheduler_.start();
@@ -217,11 +210,10 @@ std::vector<http::QueueInfo> Backstage::queues() const {
 }
 
 // Never with the last of the disk, and never again once it has failed: commits do without.
-void Backstage::allocate_ahead() {
+void Backstage::allocate_ahead(const Result<std::uint64_t>& disk) {
   const std::uint64_t ahead = options_->storage.allocate_ahead;
-  const auto free = store_.dir.free_bytes();
-  if (ahead == 0 || cannot_allocate_ || !free ||
-      *free < 4 * ahead + options_->storage.free_bytes_min) {
+  if (ahead == 0 || cannot_allocate_ || !disk ||
+      *disk < 4 * ahead + options_->storage.free_bytes_min) {
     return;
   }
   if (const auto done = store_.log->env().allocate_ahead(ahead); !done) {
@@ -230,9 +222,8 @@ void Backstage::allocate_ahead() {
   }
 }
 
-bool Backstage::storage_low() {
+bool Backstage::storage_low(const Result<std::uint64_t>& disk) {
   const std::uint64_t wanted = options_->storage.free_bytes_min;
-  const auto disk = store_.dir.free_bytes();
   std::uint64_t free = disk ? *disk : wanted;
   bool low = free < wanted;
   // A full map stops LMDB just as a full disk does; a small map keeps a quarter of itself free.

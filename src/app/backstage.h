@@ -45,8 +45,9 @@ class Backstage {
   void make_engine(log::StateStore::Snapshot snapshot);
   void add_queues();
   [[nodiscard]] std::vector<http::QueueInfo> queues() const;
-  void allocate_ahead();
-  [[nodiscard]] bool storage_low();
+  // Both are told how much of the disk is free.
+  void allocate_ahead(const Result<std::uint64_t>& disk);
+  [[nodiscard]] bool storage_low(const Result<std::uint64_t>& disk);
   void grow(log::LmdbEnv& map, const char* key, std::uint64_t wanted);
   [[noreturn]] void die(const Error& error);
 

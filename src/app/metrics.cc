@@ -32,6 +32,13 @@ void add(MetricFamily& to, const char* label, std::string_view value, double num
   to.metric.push_back(std::move(metric));
 }
 
+// One number without labels.
+MetricFamily gauge(const char* name, const char* help, double number) {
+  MetricFamily made = family(name, help, MetricType::Gauge);
+  add(made, nullptr, {}, number);
+  return made;
+}
+
 MetricFamily events(const engine::Engine& engine) {
   MetricFamily made = family("payonce_events_total",
                              "Events that this process has decided, by type.", MetricType::Counter);
@@ -64,29 +71,23 @@ std::vector<MetricFamily> exhausted(const log::StateStore& state) {
     add(tasks, "kind", kKinds[i], static_cast<double>(counts[i]));
   }
   made.push_back(std::move(tasks));
-  MetricFamily stuck = family("payonce_compensation_failed",
-                              "Payments whose compensation has given up.", MetricType::Gauge);
-  add(stuck, nullptr, {}, static_cast<double>(counts[0]));
-  made.push_back(std::move(stuck));
+  made.push_back(gauge("payonce_compensation_failed", "Payments whose compensation has given up.",
+                       static_cast<double>(counts[0])));
   return made;
 }
 
 void append_storage(const MetricSources& sources, std::vector<MetricFamily>& to) {
-  const auto gauge = [&](const char* name, const char* help, double number) {
-    MetricFamily made = family(name, help, MetricType::Gauge);
-    add(made, nullptr, {}, number);
-    to.push_back(std::move(made));
-  };
   const core::Seq first = sources.log.first_seq();
   const core::Seq last = sources.log.last_seq();
-  gauge("payonce_log_first_seq", "The entry from which on the log holds all; 1: nothing dropped.",
-        static_cast<double>(first));
-  gauge("payonce_log_entries", "Entries in the log.",
-        static_cast<double>(first == 1 ? last : last - first + 2));
-  gauge("payonce_log_file_bytes", "Length of the log's file, free pages included.",
-        static_cast<double>(sources.log.file_bytes()));
-  gauge("payonce_state_file_bytes", "Length of the state's file, free pages included.",
-        static_cast<double>(sources.state.file_bytes()));
+  to.push_back(gauge("payonce_log_first_seq",
+                     "The entry from which on the log holds all; 1: nothing dropped.",
+                     static_cast<double>(first)));
+  to.push_back(gauge("payonce_log_entries", "Entries in the log.",
+                     static_cast<double>(first == 1 ? last : last - first + 2)));
+  to.push_back(gauge("payonce_log_file_bytes", "Length of the log's file, free pages included.",
+                     static_cast<double>(sources.log.file_bytes())));
+  to.push_back(gauge("payonce_state_file_bytes", "Length of the state's file, free pages included.",
+                     static_cast<double>(sources.state.file_bytes())));
 }
 
 }  // namespace
@@ -109,10 +110,8 @@ std::string render_metrics(const MetricSources& sources) {
   all.push_back(std::move(depth));
   all.push_back(std::move(running));
   all.push_back(std::move(age));
-  MetricFamily rows =
-      family("payonce_rows_in_memory", "Rows of the state in memory.", MetricType::Gauge);
-  add(rows, nullptr, {}, static_cast<double>(sources.engine.rows_in_memory()));
-  all.push_back(std::move(rows));
+  all.push_back(gauge("payonce_rows_in_memory", "Rows of the state in memory.",
+                      static_cast<double>(sources.engine.rows_in_memory())));
   append_storage(sources, all);
   return prometheus::TextSerializer().Serialize(all);
 }

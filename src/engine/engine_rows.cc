@@ -134,28 +134,27 @@ bool Engine::wait_durable(core::Seq seq) {
 }
 
 Result<std::size_t> Engine::bring_in() {
-  std::optional<Result<log::StateStore::Snapshot>> snapshot;
   std::optional<Backlog::Fresh> fresh;
-  {
+  auto state = [&] {
     // The view is taken under the lock, as all are that are held beside it.
     const std::lock_guard lock(decide_mutex_);
     backlog_.look_ahead(machine_.position(), parts_.clock.now());
-    snapshot.emplace(parts_.state.snapshot());
-    if (*snapshot && backlog_.waits() && (*snapshot)->applied_seq() >= backlog_.wanted_seq()) {
+    auto view = parts_.state.snapshot();
+    if (view && backlog_.waits() && view->applied_seq() >= backlog_.wanted_seq()) {
       fresh = backlog_.take_fresh();
     }
-  }
+    return view;
+  }();
   if (due()) {  // somebody may have failed to get the lock while we had it
     kick();
   }
-  if (!*snapshot) {
-    return std::unexpected(snapshot->error());
+  if (!state) {
+    return std::unexpected(state.error());
   }
-  log::StateStore::Snapshot& state = **snapshot;
-  rows_due_.store(state.count(core::Index::kGatewayDue) + state.count(core::Index::kFraudDue),
+  rows_due_.store(state->count(core::Index::kGatewayDue) + state->count(core::Index::kFraudDue),
                   std::memory_order_relaxed);
-  const std::size_t tasks = fresh ? backlog_.bring_in(state, *fresh) : 0;
-  if (const auto& error = state.error()) {
+  const std::size_t tasks = fresh ? backlog_.bring_in(*state, *fresh) : 0;
+  if (const auto& error = state->error()) {
     return std::unexpected(*error);
   }
   return tasks;

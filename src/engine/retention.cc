@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
-#include <vector>
 
-#include "core/effects.h"
+#include "core/due.h"
 #include "log/codec.h"
 
 namespace payonce::engine {
@@ -21,9 +20,7 @@ constexpr core::Seq kRoundMax = 100'000;
 
 template <class Row>
 bool waits(const Row& row) {
-  std::vector<core::Effect> pending;
-  core::append_pending_effects(row, pending);
-  return !pending.empty();
+  return !core::dues_of(row).empty();
 }
 
 // Whether the workflow that an entry belongs to will go on without anybody's help.

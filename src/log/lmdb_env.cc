@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -184,56 +185,67 @@ Result<void> LmdbEnv::allocate_ahead(std::uint64_t ahead) {
   if (const int code = mdb_env_get_fd(env_, &file); code != 0) {
     return lmdb_error(code, "cannot get at the file of the store");
   }
-  while (ahead > 0) {
-    const auto more = lengthen(file, ahead);
-    if (!more) {
-      return std::unexpected(more.error());
+  // Looked at without a lock: nearly always there is enough, and nobody has to wait for that.
+  while (true) {
+    const Extent held = extent();
+    const auto begin = end_of(file, held);
+    if (!begin) {
+      return std::unexpected(begin.error());
     }
-    if (!*more) {
-      break;
+    if (*begin >= held.pages * held.page_size + ahead || *begin + kStep > held.map_size) {
+      return {};
+    }
+    if (auto longer = lengthen(file); !longer) {
+      return longer;
     }
     if (::fdatasync(file) != 0) {
       return fail(Errc::kIo, std::string("cannot sync zeros: ") + std::strerror(errno));
     }
   }
-  return {};
+}
+
+Result<std::uint64_t> LmdbEnv::end_of(int file, const Extent& held) {
+  struct stat status {};
+  if (held.pages == 0 || ::fstat(file, &status) != 0) {
+    return fail(Errc::kIo, "cannot ask for the size of the store");
+  }
+  return std::max(static_cast<std::uint64_t>(status.st_size), held.pages * held.page_size);
 }
 
 // Whoever writes pages holds LMDB's lock for writers; while we hold it, what is behind the end of
 // the file is nobody's.
-Result<bool> LmdbEnv::lengthen(int file, std::uint64_t ahead) {
-  static const std::string zeros(kStep, '\0');
+Result<void> LmdbEnv::lengthen(int file) {
+  static constexpr std::array<char, 64 << 10> kZeros{};
   const auto lock = LmdbTxn::begin(*this, LmdbTxn::Mode::kWrite);
   if (!lock) {
     return std::unexpected(lock.error());
   }
   const Extent held = extent_in_use();
-  const std::uint64_t used = held.pages * held.page_size;
-  struct stat status {};
-  if (used == 0 || ::fstat(file, &status) != 0) {
-    return fail(Errc::kIo, "cannot ask for the size of the store");
+  const auto end = end_of(file, held);
+  if (!end) {
+    return std::unexpected(end.error());
   }
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  const std::uint64_t begin = std::max(size, used);
-  if (begin >= used + ahead || begin + kStep > held.map_size) {
-    return false;
+  const std::uint64_t begin = *end;
+  if (begin + kStep > held.map_size) {
+    return {};
   }
   std::uint64_t done = 0;
   while (done < kStep) {
     const ssize_t wrote =
-        ::pwrite(file, zeros.data() + done, kStep - done, static_cast<off_t>(begin + done));
+        ::pwrite(file, kZeros.data(), std::min<std::size_t>(kStep - done, kZeros.size()),
+                 static_cast<off_t>(begin + done));
     if (wrote < 0 && errno == EINTR) {
       continue;
     }
     if (wrote <= 0) {
       const int code = wrote < 0 ? errno : ENOSPC;
       // Room that others need is given back; a file that stays longer does no harm.
-      static_cast<void>(::ftruncate(file, status.st_size) == 0);
+      static_cast<void>(::ftruncate(file, static_cast<off_t>(begin)) == 0);
       return lmdb_error(code, "cannot write zeros");
     }
     done += static_cast<std::uint64_t>(wrote);
   }
-  return true;
+  return {};
 }
 
 std::uint64_t LmdbEnv::file_bytes() const {

@@ -77,8 +77,9 @@ class LmdbEnv {
   // All zero when LMDB does not say.
   [[nodiscard]] Extent extent() const;
   [[nodiscard]] Extent extent_in_use() const;  // for who holds use() already
-  // One step; false: there is enough.
-  [[nodiscard]] Result<bool> lengthen(int file, std::uint64_t ahead);
+  // Where nothing is any more, neither of the file nor of the pages.
+  [[nodiscard]] static Result<std::uint64_t> end_of(int file, const Extent& held);
+  [[nodiscard]] Result<void> lengthen(int file);  // by one step, if the map has room
 
   MDB_env* env_ = nullptr;
   mutable Users users_;

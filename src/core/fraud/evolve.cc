@@ -14,7 +14,7 @@ bool alter(Rows& rows, const Record& record, Change&& change) {
   if (check == nullptr || check->result != FraudResult::kRunning) {
     return false;
   }
-  const DueSet before = dues_of(*check);
+  const DueSet before = rows.indexes == nullptr ? DueSet{} : dues_of(*check);
   if (!change(*check)) {
     return false;
   }

@@ -22,7 +22,7 @@ bool alter(Rows& rows, const Record& record, Change&& change) {
     return false;
   }
   const RefundStatus before = refund->status;
-  const DueSet dues_before = dues_of(*refund);
+  const DueSet dues_before = rows.indexes == nullptr ? DueSet{} : dues_of(*refund);
   if (!change(*refund)) {
     return false;
   }

@@ -74,6 +74,14 @@ class Gate {
   int open_ = kAlways;
 };
 
+core::Command deliver(const core::Effect& task) {
+  const auto& send = std::get<core::SendNotification>(task);
+  return core::RecordNotification{.payment_id = send.payment_id,
+                                  .attempt = send.attempt,
+                                  .reply = core::NotifyReply::kDelivered,
+                                  .error = {}};
+}
+
 class SchedulerTest : public testing::Test {
  protected:
   ~SchedulerTest() override {
@@ -93,13 +101,7 @@ class SchedulerTest : public testing::Test {
                                       .takes = core::TaskClass::kNotify,
                                       .workers = 1,
                                       .ready_max = ready_max},
-                         [](const core::Effect& task) {
-                           const auto& send = std::get<core::SendNotification>(task);
-                           return core::RecordNotification{.payment_id = send.payment_id,
-                                                           .attempt = send.attempt,
-                                                           .reply = core::NotifyReply::kDelivered,
-                                                           .error = {}};
-                         });
+                         deliver);
     scheduler->set_post([this](const std::vector<core::Command>& commands) {
       ASSERT_EQ(commands.size(), 1U);
       const core::Command& command = commands.front();
@@ -366,14 +368,7 @@ TEST(SchedulerWithEngine, Payments_AreCarriedToTheirEnd) {
                                     .detail = {}};
   });
   scheduler.add_queue(
-      QueueOptions{.name = "notify", .takes = core::TaskClass::kNotify, .workers = 1},
-      [](const core::Effect& task) {
-        const auto& send = std::get<core::SendNotification>(task);
-        return core::RecordNotification{.payment_id = send.payment_id,
-                                        .attempt = send.attempt,
-                                        .reply = core::NotifyReply::kDelivered,
-                                        .error = {}};
-      });
+      QueueOptions{.name = "notify", .takes = core::TaskClass::kNotify, .workers = 1}, deliver);
   scheduler.set_post(
       [&](std::vector<core::Command> results) { world.engine->post_all(std::move(results)); });
   world.prepare();
