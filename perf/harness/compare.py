@@ -4,17 +4,15 @@ import argparse
 import contextlib
 import pathlib
 import shlex
-import shutil
 import sys
-import tempfile
 
 import client as api
 import load
+import programs
 import report
 import servers
 from servers import HarnessError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WARMUP_SECONDS = 1
 
 
@@ -24,17 +22,12 @@ def parse_options(arguments):
     parser.add_argument("a", type=pathlib.Path, help="the binary to compare with")
     parser.add_argument("b", type=pathlib.Path, help="the binary in question")
     parser.add_argument("--connections", type=int, default=64, help="open connections (64)")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs (5)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of each wrk run (3)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="passed on to both servers; may be repeated")
-    parser.add_argument("--quiet-wait", type=float, default=0, metavar="S",
-                        help="before each run, wait up to S seconds for others to pause (0)")
-    parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build",
-                        help="where the temporary data goes (build)")
+    programs.add_lengths(parser, 5, "pairs of runs")
+    programs.add_set(parser, to="both servers")
+    programs.add_quiet_wait(parser)
+    programs.add_dir(parser)
     options = parser.parse_args(arguments)
-    if min(options.connections, options.rounds, options.seconds) < 1:
-        parser.error("counts and seconds start at 1")
+    programs.check_counts(parser, options.connections, options.rounds, options.seconds)
     return options
 
 
@@ -93,20 +86,17 @@ def print_comparison(a, b, scenario, connections):
 def main():
     options = parse_options(sys.argv[1:])
     options.dir.mkdir(parents=True, exist_ok=True)
-    work_dir = pathlib.Path(tempfile.mkdtemp(prefix="perf-", dir=options.dir))
-    try:
-        with contextlib.ExitStack() as stack:
-            report.print_machine(report.machine(ROOT, work_dir))
-            sides = [Side(label, binary, work_dir, options.set, stack)
-                     for label, binary in (("A", options.a), ("B", options.b))]
-            alternate(sides, options)
-            print()
-            report.print_noise(result["foreign_cores"] for side in sides
-                               for results in side.results.values() for result in results)
-            for scenario in load.MAKES_PAYMENTS:
-                print_comparison(*sides, scenario, options.connections)
-    finally:
-        shutil.rmtree(work_dir, ignore_errors=True)
+    with programs.work_folder("perf-", options.dir) as work_dir, \
+            contextlib.ExitStack() as stack:
+        report.print_machine(report.machine(programs.ROOT, work_dir))
+        sides = [Side(label, binary, work_dir, options.set, stack)
+                 for label, binary in (("A", options.a), ("B", options.b))]
+        alternate(sides, options)
+        print()
+        report.print_noise(result["foreign_cores"] for side in sides
+                           for results in side.results.values() for result in results)
+        for scenario in load.MAKES_PAYMENTS:
+            print_comparison(*sides, scenario, options.connections)
 
 
 if __name__ == "__main__":

@@ -11,21 +11,17 @@ import dataclasses
 import json
 import pathlib
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 
 import client as api
 import load
 import overload
+import programs
 import report
 import servers
-from servers import HarnessError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 STUB = pathlib.Path(__file__).resolve().parent / "stub.py"
-QUIET_LOG = "log.level=warn"
 HOT_ACCOUNTS = "hot"  # the disturbance's accounts; the victims pay from the bench accounts
 HOT_BODY = '{"user_id":"hot-0","amount":"1.00","payment_method":"pm_ok"}'
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # any will do: the stub does not check
@@ -146,17 +142,12 @@ class Side:
         return faults
 
 
-class Trial:
+class Trial(overload.Trial):
     """One scenario on two fresh servers."""
 
     def __init__(self, scenario, options, work_dir, stack):
-        self.scenario = scenario
-        self.options = options
-        self.work_dir = work_dir
-        self.stack = stack
+        super().__init__(scenario, options, work_dir, stack)
         self.others = []
-        self.faults = []
-        self.foreign_cores = []
 
     def start(self):
         scenario = self.scenario
@@ -173,12 +164,8 @@ class Trial:
 
     def _side(self, label, beside, settings, stub_url):
         settings = [text.replace("{stub}", stub_url)
-                    for text in (QUIET_LOG, *self.scenario.settings, *settings, *self.options.set)]
-        server = self.stack.enter_context(servers.payonce_server(
-            self.options.payonce, self.work_dir, label, settings))
-        client = api.Client(server.port)
-        self.stack.callback(client.close)
-        client.create_accounts()
+                    for text in (*self.scenario.settings, *settings)]
+        server, client = self.start_server(label, settings)
         client.create_accounts(HOT_ACCOUNTS)
         return Side(label, beside, server, client)
 
@@ -240,41 +227,27 @@ def parse_options(arguments):
         "Measures whether others keep their speed beside a disturbance, under overload, and beside"
         " idle connections."))
     parser.add_argument("scenario", nargs="*", help="one of: " + "; ".join(names) + " (all)")
-    parser.add_argument("--payonce", type=pathlib.Path, default=ROOT / "build/release/payonce",
-                        help="the binary (build/release/payonce)")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs (5)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of each wrk run (3)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="passed on to payonce serve; may be repeated")
-    parser.add_argument("--quiet-wait", type=float, default=0, metavar="S",
-                        help="before each run, wait up to S seconds for others to pause (0)")
-    parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build",
-                        help="where the temporary data goes (build)")
-    parser.add_argument("--json", type=pathlib.Path, help="append one JSON line per result here")
-    parser.add_argument("--strict", action="store_true", help="exit 1 if a budget is short")
+    programs.add_payonce(parser)
+    programs.add_lengths(parser, 5, "pairs of runs")
+    programs.add_set(parser)
+    programs.add_quiet_wait(parser)
+    programs.add_dir(parser)
+    programs.add_results(parser)
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.scenario if name not in names]
-    if unknown:
-        parser.error(f"no such scenario: {unknown[0]}")
-    if min(options.rounds, options.seconds) < 1:
-        parser.error("counts and seconds start at 1")
+    programs.check_names(parser, options.scenario, names)
+    programs.check_counts(parser, options.rounds, options.seconds)
     return options
 
 
 def run_scenario(scenario, options):
     """Its record, budget rows and faults, after they are printed."""
-    work_dir = pathlib.Path(tempfile.mkdtemp(prefix="fairness-", dir=options.dir))
     print(scenario.name, flush=True)
-    try:
-        with contextlib.ExitStack() as stack:
-            if isinstance(scenario, Scenario):
-                trial = Trial(scenario, options, work_dir, stack)
-            else:
-                trial = scenario.trial(scenario, options, work_dir, stack)
-            trial.run()
-            trial.print()
-    finally:
-        shutil.rmtree(work_dir, ignore_errors=True)
+    with programs.work_folder("fairness-", options.dir) as work_dir, \
+            contextlib.ExitStack() as stack:
+        make = Trial if isinstance(scenario, Scenario) else scenario.trial
+        trial = make(scenario, options, work_dir, stack)
+        trial.run()
+        trial.print()
     for fault in trial.faults:
         print("FAULT     " + fault, flush=True)
     return trial
@@ -282,9 +255,8 @@ def run_scenario(scenario, options):
 
 def main():
     options = parse_options(sys.argv[1:])
-    if not options.payonce.is_file():
-        raise HarnessError(f"{options.payonce} is missing: build it first (./scripts/build.sh)")
-    facts = report.machine(ROOT, options.dir)
+    programs.need(options.payonce)
+    facts = report.machine(programs.ROOT, options.dir)
     report.print_machine(facts)
     print("run       " + shlex.join(["perf/fairness.sh", *sys.argv[1:]]) + "\n", flush=True)
     records = [{"kind": "machine", **facts, "command": ["perf/fairness.sh", *sys.argv[1:]]}]

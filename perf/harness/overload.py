@@ -10,9 +10,8 @@ import load
 import probe
 import report
 import servers
-from servers import HarnessError
+from servers import QUIET_LOG, HarnessError
 
-QUIET_LOG = "log.level=warn"
 BURST_CONNECTIONS = 256
 FULL_CONNECTIONS = 128  # that many wait for their payments, and keep every worker busy
 RAMP_S = 1              # until a load is counted
@@ -44,11 +43,8 @@ class Burst:
         self.settle_seconds = 0.0
 
 
-class OverloadTrial:
-    """Full load, a burst of more than that, full load again, and so on, on one server.
-
-    Full load is clients that wait for their payments; the burst is clients that do not.
-    """
+class Trial:
+    """One scenario: its servers, which live in `stack`, and what was found."""
 
     def __init__(self, scenario, options, work_dir, stack):
         self.scenario = scenario
@@ -57,22 +53,34 @@ class OverloadTrial:
         self.stack = stack
         self.faults = []
         self.foreign_cores = []
+
+    def start_server(self, name, settings):
+        """A fresh payonce with accounts, and a client of it."""
+        server = self.stack.enter_context(servers.payonce_server(
+            self.options.payonce, self.work_dir, name,
+            [QUIET_LOG, *settings, *self.options.set]))
+        client = api.Client(server.port)
+        self.stack.callback(client.close)
+        client.create_accounts()
+        return server, client
+
+
+class OverloadTrial(Trial):
+    """Full load, a burst of more than that, full load again, and so on, on one server.
+
+    Full load is clients that wait for their payments; the burst is clients that do not.
+    """
+
+    def __init__(self, scenario, options, work_dir, stack):
+        super().__init__(scenario, options, work_dir, stack)
         self.full = []
         self.bursts = []
         self.accepted = 0
         self.unsure = 0
 
-    def start(self):
-        self.server = self.stack.enter_context(servers.payonce_server(
-            self.options.payonce, self.work_dir, "payonce",
-            [QUIET_LOG, f"payments.open_max={self.scenario.open_max}", *self.scenario.settings,
-             *self.options.set]))
-        self.client = api.Client(self.server.port)
-        self.stack.callback(self.client.close)
-        self.client.create_accounts()
-
     def run(self):
-        self.start()
+        self.server, self.client = self.start_server(
+            "payonce", [f"payments.open_max={self.scenario.open_max}", *self.scenario.settings])
         self.load("complete", FULL_CONNECTIONS, WARMUP_SECONDS + RAMP_S, "warm-up")
         for number in range(self.options.rounds):
             self.full.append(self.load("complete", FULL_CONNECTIONS,
@@ -205,29 +213,19 @@ def ask(connection):
         raise HarnessError(f"an idle connection was answered {answer[:100]!r}")
 
 
-class IdleTrial:
+class IdleTrial(Trial):
     """Active connections with and without many idle ones beside them, on one server, in turn."""
 
     LOADS = (("accept", 64), ("complete", 8))
 
     def __init__(self, scenario, options, work_dir, stack):
-        self.scenario = scenario
-        self.options = options
-        self.work_dir = work_dir
-        self.stack = stack
-        self.faults = []
-        self.foreign_cores = []
+        super().__init__(scenario, options, work_dir, stack)
         self.results = {False: [], True: []}
         self.anonymous_mib = {}
 
     def run(self):
         allow_descriptors(self.scenario.connections + SPARE_DESCRIPTORS)
-        self.server = self.stack.enter_context(servers.payonce_server(
-            self.options.payonce, self.work_dir, "payonce",
-            [QUIET_LOG, *self.scenario.settings, *self.options.set]))
-        self.client = api.Client(self.server.port)
-        self.stack.callback(self.client.close)
-        self.client.create_accounts()
+        self.server, self.client = self.start_server("payonce", self.scenario.settings)
         load.run_on_payonce(self.client, self.server, "accept", 64, WARMUP_SECONDS,
                             ["run=warm-up"])
         for number in range(self.options.rounds):

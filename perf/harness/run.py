@@ -5,17 +5,14 @@ import contextlib
 import json
 import pathlib
 import shlex
-import shutil
 import sys
-import tempfile
 
 import client as api
 import load
+import programs
 import report
 import servers
-from servers import HarnessError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CHECKED_SECONDS = 1
 IDLE_SECONDS = 5
 READY_STARTS = 5
@@ -24,11 +21,10 @@ READY_STARTS = 5
 def parse_options(arguments):
     parser = argparse.ArgumentParser(prog="perf/run.sh", description=(
         "Measures payonce, the constant-answer server and bare LMDB commits side by side."))
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
+    parser.add_argument("--build", type=pathlib.Path, default=programs.ROOT / "build/release",
                         help="build folder with the binaries (build/release)")
     parser.add_argument("--payonce", type=pathlib.Path, help="another payonce binary")
-    parser.add_argument("--rounds", type=int, default=3, help="repetitions of everything (3)")
-    parser.add_argument("--seconds", type=int, default=5, help="length of each wrk run (5)")
+    programs.add_lengths(parser, 3, "repetitions of everything", seconds=5)
     parser.add_argument("--connections", default="1,8,64", help="connection counts (1,8,64)")
     parser.add_argument("--commits", type=int, default=1000,
                         help="bare LMDB commits per batch size and round (1000)")
@@ -36,22 +32,19 @@ def parse_options(arguments):
                         help="threads of the constant server, of its own pool (96)")
     parser.add_argument("--keys", action="store_true",
                         help="give each payment an Idempotency-Key of its own")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="passed on to payonce serve; may be repeated")
+    programs.add_set(parser)
     parser.add_argument("--dir", type=pathlib.Path,
                         help="where the temporary data goes (a folder under --build)")
-    parser.add_argument("--quiet-wait", type=float, default=0, metavar="S",
-                        help="before each run, wait up to S seconds for others to pause (0)")
-    parser.add_argument("--json", type=pathlib.Path, help="append one JSON line per result here")
-    parser.add_argument("--keep", action="store_true", help="leave data and server logs behind")
-    parser.add_argument("--strict", action="store_true", help="exit 1 if a budget is short")
+    programs.add_quiet_wait(parser)
+    programs.add_results(parser)
+    programs.add_keep(parser)
     options = parser.parse_args(arguments)
     try:
         options.connections = [int(text) for text in options.connections.split(",")]
     except ValueError:
         parser.error("--connections wants numbers with commas between them")
-    if min(*options.connections, options.rounds, options.seconds, options.commits, 1) < 1:
-        parser.error("counts and seconds start at 1")
+    programs.check_counts(parser, *options.connections, options.rounds, options.seconds,
+                          options.commits)
     options.payonce = options.payonce or options.build / "payonce"
     options.constant = options.build / "perf/constant_server"
     options.commit_bench = options.build / "perf/lmdb_commit_bench"
@@ -186,7 +179,7 @@ def print_commands(run):
 
 
 def measure(run):
-    facts = report.machine(ROOT, run.work_dir)
+    facts = report.machine(programs.ROOT, run.work_dir)
     report.print_machine(facts)
     print("binary    " + report.output_of([str(run.options.payonce), "version"]))
     run.record("machine", **facts, command=["perf/run.sh", *sys.argv[1:]])
@@ -228,19 +221,11 @@ def verdict(run, rows):
 
 def main():
     options = parse_options(sys.argv[1:])
-    for binary in (options.payonce, options.constant, options.commit_bench):
-        if not binary.is_file():
-            raise HarnessError(f"{binary} is missing: build it first (./scripts/build.sh)")
-    work_dir = pathlib.Path(tempfile.mkdtemp(prefix="perf-", dir=options.dir or options.build))
-    try:
-        with contextlib.ExitStack() as stack:
-            run = Run(options, work_dir, stack)
-            return verdict(run, measure(run))
-    finally:
-        if options.keep:
-            print(f"kept      {work_dir}")
-        else:
-            shutil.rmtree(work_dir, ignore_errors=True)
+    programs.need(options.payonce, options.constant, options.commit_bench)
+    with programs.work_folder("perf-", options.dir or options.build, options.keep) as work_dir, \
+            contextlib.ExitStack() as stack:
+        run = Run(options, work_dir, stack)
+        return verdict(run, measure(run))
 
 
 if __name__ == "__main__":

@@ -6,23 +6,21 @@ import pathlib
 import shlex
 import shutil
 import sys
-import tempfile
 
 import history
 import pairs
 import plot
+import programs
 import report
 import servers
 import waiting
-from servers import HarnessError
+from servers import QUIET_LOG, HarnessError
 from subject import Subject
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 POINTS = (0, 10_000, 100_000, 250_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000)
 BUDGET_PAYMENTS = 1_000_000  # the history that the budgets speak of
 BYTES_PER_PAYMENT = 4096     # on the disk, at most; checked before anything starts
 MEASURING_BYTES = 2 * 2**30  # what the measuring itself adds
-QUIET_LOG = "log.level=warn"
 
 
 def points_of(text):
@@ -43,30 +41,22 @@ def parse_options(arguments):
     parser.add_argument("--waiting", type=int, nargs="?", const=1_000_000, metavar="N",
                         help="the speed of others with N payments that wait for a callback"
                         " (1000000)")
-    parser.add_argument("--payonce", type=pathlib.Path, default=ROOT / "build/release/payonce",
-                        help="the binary (build/release/payonce)")
-    parser.add_argument("--rounds", type=int, default=3,
-                        help="pairs of runs, empty and full, at each point (3)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of each wrk run (3)")
+    programs.add_payonce(parser)
+    programs.add_lengths(parser, 3, "pairs of runs, empty and full, at each point")
     parser.add_argument("--paced-seconds", type=int, default=10, metavar="S",
                         help="length of the run at a moderate rate (10)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
-                        help="passed on to payonce serve; may be repeated")
-    parser.add_argument("--quiet-wait", type=float, default=0, metavar="S",
-                        help="before each run, wait up to S seconds for others to pause (0)")
-    parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build",
-                        help="where the temporary data goes (build)")
-    parser.add_argument("--json", type=pathlib.Path, help="append one JSON line per result here")
+    programs.add_set(parser)
+    programs.add_quiet_wait(parser)
+    programs.add_dir(parser)
+    programs.add_results(parser)
     parser.add_argument("--svg", type=pathlib.Path, help="plots the history's points here")
-    parser.add_argument("--keep", action="store_true", help="leave data and server logs behind")
-    parser.add_argument("--strict", action="store_true", help="exit 1 if a budget is short")
+    programs.add_keep(parser)
     options = parser.parse_args(arguments)
     counts = [options.payments, options.open, options.waiting]
     if all(count is None for count in counts):
         options.payments = BUDGET_PAYMENTS
-    if min(options.rounds, options.seconds, options.paced_seconds,
-           *(count for count in counts if count is not None)) < 1:
-        parser.error("counts and seconds start at 1")
+    programs.check_counts(parser, options.rounds, options.seconds, options.paced_seconds,
+                          *(count for count in counts if count is not None))
     if options.svg and not options.payments:
         parser.error("--svg plots a history: it goes with --payments")
     return options
@@ -165,7 +155,7 @@ def report_history(run, points):
 
 
 def measure(run):
-    facts = report.machine(ROOT, run.work_dir)
+    facts = report.machine(programs.ROOT, run.work_dir)
     report.print_machine(facts)
     print("binary    " + report.output_of([str(run.options.payonce), "version"]))
     print("run       " + shlex.join(["perf/scale.sh", *sys.argv[1:]]), flush=True)
@@ -192,19 +182,12 @@ def verdict(run):
 
 def main():
     options = parse_options(sys.argv[1:])
-    if not options.payonce.is_file():
-        raise HarnessError(f"{options.payonce} is missing: build it first (./scripts/build.sh)")
+    programs.need(options.payonce)
     check_disk(options)
-    work_dir = pathlib.Path(tempfile.mkdtemp(prefix="scale-", dir=options.dir))
-    try:
+    with programs.work_folder("scale-", options.dir, options.keep) as work_dir:
         run = Run(options, work_dir)
         measure(run)
         return verdict(run)
-    finally:
-        if options.keep:
-            print(f"kept      {work_dir}")
-        else:
-            shutil.rmtree(work_dir, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ LOG_TAIL_BYTES = 2000
 FOREIGN_CORES_MAX = 0.1  # more than this, and a figure is noisy
 QUIET_SAMPLE_S = 0.5
 PR_SET_PDEATHSIG = 1
+QUIET_LOG = "log.level=warn"  # a setting of payonce
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -10,19 +10,16 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import json
-import pathlib
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
 import client as api
 import load
+import programs
 import servers
 from servers import HarnessError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CONNECTIONS = 64
 HOT_KEY = "stress-hot-key"
 PAUSE_S = 2  # before something is killed, and until it comes back
@@ -101,7 +98,7 @@ class Trial:
         self.batch = None
 
     def new_server(self):
-        settings = [*self.scenario.settings, "log.level=warn"]
+        settings = [*self.scenario.settings, servers.QUIET_LOG]
         if self.gateway:
             settings += ["gateway.kind=http", f"gateway.url=http://127.0.0.1:{self.gateway.port}"]
         else:
@@ -242,15 +239,11 @@ def parse_options(arguments):
     parser = argparse.ArgumentParser(prog="perf/stress.sh", description=(
         "Runs load and stress scenarios against fresh servers, and checks what became of each."))
     parser.add_argument("scenario", nargs="*", help="one of: " + ", ".join(names) + " (all)")
-    parser.add_argument("--payonce", type=pathlib.Path, default=ROOT / "build/release/payonce",
-                        help="the binary (build/release/payonce)")
+    programs.add_payonce(parser)
     parser.add_argument("--seconds", type=int, default=6, help="length of each wrk run (6)")
-    parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build",
-                        help="where the temporary data goes (build)")
+    programs.add_dir(parser)
     options = parser.parse_args(arguments)
-    unknown = [name for name in options.scenario if name not in names]
-    if unknown:
-        parser.error(f"no such scenario: {unknown[0]}")
+    programs.check_names(parser, options.scenario, names)
     if options.seconds < 2 * PAUSE_S + 1:
         parser.error(f"--seconds starts at {2 * PAUSE_S + 1}")
     return options
@@ -258,20 +251,16 @@ def parse_options(arguments):
 
 def main():
     options = parse_options(sys.argv[1:])
-    if not options.payonce.is_file():
-        raise HarnessError(f"{options.payonce} is missing: build it first (./scripts/build.sh)")
+    programs.need(options.payonce)
     failed = []
     for scenario in SCENARIOS:
         if options.scenario and scenario.name not in options.scenario:
             continue
         print(f"{scenario.name}", flush=True)
-        work_dir = pathlib.Path(tempfile.mkdtemp(prefix="stress-", dir=options.dir))
-        try:
-            with contextlib.ExitStack() as stack:
-                trial = Trial(scenario, options, work_dir)
-                trial.run(stack)
-        finally:
-            shutil.rmtree(work_dir, ignore_errors=True)
+        with programs.work_folder("stress-", options.dir) as work_dir, \
+                contextlib.ExitStack() as stack:
+            trial = Trial(scenario, options, work_dir)
+            trial.run(stack)
         for fault in trial.faults:
             print(f"  FAULT   {fault}", flush=True)
         if trial.faults:
