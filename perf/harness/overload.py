@@ -307,7 +307,7 @@ class Idle:
 SCENARIOS = (
     # The gateway carries 64 / 20 ms = 3,200 payments per second.
     Overload("overload of the gateway", open_max=2000, refuses=True, settings=(
-        "gateway.latency=20ms", "gateway.workers=64")),
+        "gateway.latency=20ms", "gateway.calls_max=64")),
     Overload("overload of the server", open_max=20_000, refuses=False),
     Idle("2000 idle connections", 2000, ("server.keep_alive_timeout=1h",)),
 )

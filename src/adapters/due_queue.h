@@ -1,7 +1,7 @@
 // adapters/due_queue.h: items that wait for their time, handed out in its order.
 //
 // Threads: all functions from any thread; several may wait in pop(). Lifetime: stop() ends every
-// wait, and what has not been handed out is dropped. Unbounded: whoever pushes bounds it.
+// wait and returns what has not been handed out, in its order. Unbounded: whoever pushes bounds it.
 #pragma once
 
 #include <algorithm>
@@ -49,12 +49,21 @@ class DueQueue {
     return std::nullopt;
   }
 
-  void stop() {
+  std::vector<T> stop() {
+    std::vector<Held> held;
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
+      held.swap(heap_);
     }
     changed_.notify_all();
+    std::ranges::sort(held, [](const Held& a, const Held& b) { return later_first(b, a); });
+    std::vector<T> left;
+    left.reserve(held.size());
+    for (Held& one : held) {
+      left.push_back(std::move(one.item));
+    }
+    return left;
   }
 
  private:

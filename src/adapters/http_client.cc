@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <future>
+#include <optional>
 #include <utility>
 
 #include "adapters/curl_call.h"
@@ -15,7 +17,8 @@ namespace {
 // An idle connection is used again for this long: shorter than what servers usually allow, so that
 // a request seldom meets a connection that is just being closed.
 constexpr long kIdleMaxS = 20;
-constexpr int kPollMs = 1'000;  // stop() ends it early
+// For what does not fit into the socket; the least that libcurl takes.
+constexpr long kSendBuffer = 16'384;
 
 struct Progress {
   bool sent = false;  // whether a request may have left
@@ -42,40 +45,83 @@ int on_connected(void* to, char* /*remote*/, char* /*local*/, int /*port*/, int 
   return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+// Starts a call and waits for its answer.
+template <class Start>
+HttpClient::Answer answer_of(Start start) {
+  const auto promise = std::make_shared<std::promise<HttpClient::Answer>>();
+  auto answer = promise->get_future();
+  start([promise](HttpClient::Answer given) { promise->set_value(std::move(given)); });
+  return answer.get();
+}
+
 }  // namespace
 
-struct HttpClient::Line {
-  Line() : multi(curl_ready() ? curl_multi_init() : nullptr), easy(curl_easy_init()) {}
-  ~Line() {
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
-  }
-  Line(const Line&) = delete;
-  Line& operator=(const Line&) = delete;
+class HttpClient::Call final : public Transfer {
+ public:
+  Call(const Options& options, const std::string& path, std::optional<std::string> body,
+       const std::vector<std::string>& headers, Done done);
+
+  [[nodiscard]] CURL* handle() override { return good_ ? easy_.get() : nullptr; }
+  void finished(std::optional<CURLcode> result) override;
+
+ private:
+  struct Free {
+    void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  };
 
   template <class T>
   void set(CURLoption option, T value) {
-    good = good && curl_easy_setopt(easy, option, value) == CURLE_OK;
+    good_ = good_ && curl_easy_setopt(easy_.get(), option, value) == CURLE_OK;
   }
-  void prepare(const Options& options);
-  // False when some option does not take; nothing has been sent then.
-  [[nodiscard]] bool prepare(const Options& options, const Request& request, CurlList& headers);
+  void add(const std::string& header) { good_ = good_ && append(headers_, header); }
+  void set_limits(const Options& options);
+  [[nodiscard]] std::string why(std::optional<CURLcode> result) const;
 
-  CURLM* multi;
-  CURL* easy;
-  bool good = true;
-  std::array<char, CURL_ERROR_SIZE> error{};
-  Progress progress;
+  // libcurl writes and reads these until the handle is gone: they stand before it.
+  std::array<char, CURL_ERROR_SIZE> error_{};
+  Progress progress_;
+  std::optional<std::string> body_;  // nothing: GET
+  CurlList headers_;
+  Done done_;
+  std::unique_ptr<CURL, Free> easy_;
+  bool good_;  // all options have been taken
 };
 
-void HttpClient::Line::prepare(const Options& options) {
-  set(CURLOPT_ERRORBUFFER, error.data());
+HttpClient::Call::Call(const Options& options, const std::string& path,
+                       std::optional<std::string> body, const std::vector<std::string>& headers,
+                       Done done)
+    : body_(std::move(body)),
+      done_(std::move(done)),
+      easy_(curl_ready() ? curl_easy_init() : nullptr),
+      good_(easy_ != nullptr) {
+  set_limits(options);
+  set(CURLOPT_URL, (options.url + path).c_str());
+  // Without it libcurl would wait for leave to send a longer body.
+  add("Expect:");
+  add("Accept: application/json");
+  if (!options.api_key.empty()) {
+    add("Authorization: Bearer " + options.api_key);
+  }
+  for (const std::string& header : headers) {
+    add(header);
+  }
+  if (body_) {
+    add("Content-Type: application/json");
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_->size()));
+    set(CURLOPT_POSTFIELDS, body_->c_str());
+  }
+  set(CURLOPT_HTTPHEADER, headers_.get());
+}
+
+void HttpClient::Call::set_limits(const Options& options) {
+  set(CURLOPT_ERRORBUFFER, error_.data());
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_PATH_AS_IS, 1L);
-  set(CURLOPT_MAXCONNECTS, 1L);
+  set(CURLOPT_UPLOAD_BUFFERSIZE, kSendBuffer);
   set(CURLOPT_MAXAGE_CONN, kIdleMaxS);
   set(CURLOPT_TCP_NODELAY, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
@@ -85,40 +131,37 @@ void HttpClient::Line::prepare(const Options& options) {
     set(CURLOPT_CAINFO, options.ca_file.c_str());
   }
   set(CURLOPT_WRITEFUNCTION, &on_body);
-  set(CURLOPT_WRITEDATA, static_cast<void*>(&progress));
+  set(CURLOPT_WRITEDATA, static_cast<void*>(&progress_));
   set(CURLOPT_PREREQFUNCTION, &on_connected);
-  set(CURLOPT_PREREQDATA, static_cast<void*>(&progress));
+  set(CURLOPT_PREREQDATA, static_cast<void*>(&progress_));
 }
 
-bool HttpClient::Line::prepare(const Options& options, const Request& request, CurlList& headers) {
-  if (multi == nullptr || easy == nullptr) {
-    return false;
+void HttpClient::Call::finished(std::optional<CURLcode> result) {
+  Answer answer;
+  answer.sent = progress_.sent;
+  if (result == CURLE_OK) {
+    long status = 0;
+    curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+    answer.status = static_cast<int>(status);
+    answer.body = std::move(progress_.body);
+  } else {
+    answer.error = why(result);
   }
-  good = true;
-  progress = {};
-  error.front() = '\0';
-  curl_easy_reset(easy);  // the connection stays, in `multi`
-  prepare(options);
-  set(CURLOPT_URL, (options.url + *request.path).c_str());
-  // Without it libcurl would wait for leave to send a longer body.
-  good = good && append(headers, "Expect:") && append(headers, "Accept: application/json");
-  if (!options.api_key.empty()) {
-    good = good && append(headers, "Authorization: Bearer " + options.api_key);
-  }
-  for (const std::string& header : request.headers) {
-    good = good && append(headers, header);
-  }
-  if (request.body != nullptr) {
-    good = good && append(headers, "Content-Type: application/json");
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body->size()));
-    set(CURLOPT_POSTFIELDS, request.body->c_str());
-  }
-  set(CURLOPT_HTTPHEADER, headers.get());
-  return good;
+  done_(std::move(answer));
 }
 
-HttpClient::HttpClient(Options options) : options_(std::move(options)) {}
+std::string HttpClient::Call::why(std::optional<CURLcode> result) const {
+  if (progress_.too_long) {
+    return "the answer is too long";
+  }
+  if (!result) {
+    return "stopping";
+  }
+  if (*result == CURLE_ABORTED_BY_CALLBACK) {
+    return "the connection ended without an answer";
+  }
+  return error_.front() != '\0' ? error_.data() : curl_easy_strerror(*result);
+}
 
 Result<std::unique_ptr<HttpClient>> HttpClient::make(Options options) {
   while (options.url.ends_with('/')) {
@@ -147,100 +190,36 @@ Result<std::unique_ptr<HttpClient>> HttpClient::make(Options options) {
   if (!options.ca_file.empty() && !std::ifstream(options.ca_file).good()) {
     return fail(Errc::kIo, "cannot read " + options.ca_file);
   }
-  return std::unique_ptr<HttpClient>(new HttpClient(std::move(options)));
+  auto transfers = Transfers::make(options.calls_max);
+  if (!transfers) {
+    return std::unexpected(transfers.error());
+  }
+  return std::unique_ptr<HttpClient>(new HttpClient(std::move(options), std::move(*transfers)));
 }
 
-HttpClient::~HttpClient() = default;
-
-HttpClient::Answer HttpClient::post(const std::string& path, const std::string& idempotency_key,
-                                    const std::string& body, std::vector<std::string> headers) {
+void HttpClient::post(const std::string& path, const std::string& idempotency_key, std::string body,
+                      Done done, std::vector<std::string> headers) {
   if (!idempotency_key.empty()) {
     headers.push_back("Idempotency-Key: " + idempotency_key);
   }
-  return call({.path = &path, .body = &body, .headers = std::move(headers)});
+  transfers_->start(
+      std::make_unique<Call>(options_, path, std::move(body), headers, std::move(done)));
+}
+
+void HttpClient::get(const std::string& path, Done done) {
+  transfers_->start(std::make_unique<Call>(options_, path, std::nullopt, std::vector<std::string>(),
+                                           std::move(done)));
+}
+
+HttpClient::Answer HttpClient::post(const std::string& path, const std::string& idempotency_key,
+                                    std::string body, std::vector<std::string> headers) {
+  return answer_of([&](Done done) {
+    post(path, idempotency_key, std::move(body), std::move(done), std::move(headers));
+  });
 }
 
 HttpClient::Answer HttpClient::get(const std::string& path) {
-  return call({.path = &path, .body = nullptr, .headers = {}});
-}
-
-HttpClient::Answer HttpClient::call(const Request& request) {
-  Answer answer;
-  Line* line = take_line();
-  if (line == nullptr) {
-    answer.error = "stopping";
-    return answer;
-  }
-  CurlList headers;
-  CURLcode code = CURLE_FAILED_INIT;
-  if (line->prepare(options_, request, headers) &&
-      curl_multi_add_handle(line->multi, line->easy) == CURLM_OK) {
-    code = CURLE_ABORTED_BY_CALLBACK;  // unless it comes to its end
-    for (int running = 1; running > 0 && !stopping();) {
-      if (curl_multi_perform(line->multi, &running) != CURLM_OK ||
-          (running > 0 && curl_multi_poll(line->multi, nullptr, 0, kPollMs, nullptr) != CURLM_OK)) {
-        break;
-      }
-    }
-    int left = 0;
-    while (const CURLMsg* message = curl_multi_info_read(line->multi, &left)) {
-      if (message->msg == CURLMSG_DONE) {
-        code = message->data.result;
-      }
-    }
-    long status = 0;
-    curl_easy_getinfo(line->easy, CURLINFO_RESPONSE_CODE, &status);
-    answer.status = code == CURLE_OK ? static_cast<int>(status) : 0;
-    curl_multi_remove_handle(line->multi, line->easy);
-  }
-  answer.sent = line->progress.sent;
-  if (code == CURLE_OK) {
-    answer.body = std::move(line->progress.body);
-  } else if (line->progress.too_long) {
-    answer.error = "the answer is too long";
-  } else if (stopping()) {
-    answer.error = "stopping";
-  } else if (code == CURLE_ABORTED_BY_CALLBACK) {
-    answer.error = "the connection ended without an answer";
-  } else {
-    answer.error = line->error.front() != '\0' ? line->error.data() : curl_easy_strerror(code);
-  }
-  give_back(line);
-  return answer;
-}
-
-HttpClient::Line* HttpClient::take_line() {
-  const std::lock_guard lock(mutex_);
-  if (stopping_) {
-    return nullptr;
-  }
-  if (idle_.empty()) {
-    return lines_.emplace_back(std::make_unique<Line>()).get();
-  }
-  Line* line = idle_.back();  // the last one used: the others grow cold and are closed
-  idle_.pop_back();
-  return line;
-}
-
-void HttpClient::give_back(Line* line) {
-  line->progress = {};
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(line);
-}
-
-bool HttpClient::stopping() const {
-  const std::lock_guard lock(mutex_);
-  return stopping_;
-}
-
-void HttpClient::stop() {
-  const std::lock_guard lock(mutex_);
-  stopping_ = true;
-  for (const auto& line : lines_) {
-    if (line->multi != nullptr) {
-      curl_multi_wakeup(line->multi);
-    }
-  }
+  return answer_of([&](Done done) { get(path, std::move(done)); });
 }
 
 std::string percent_encode(std::string_view text) {

@@ -4,19 +4,21 @@
 // the request? So libcurl tells us when it has a connection (with TLS: a verified one) and begins
 // to send; only a failure before that says `sent` = false. No request is ever sent twice.
 // No redirects, no proxies; an answer's body is at most kBodyMax.
-// Threads: calls from any number of threads, each on a connection that goes back to a pool.
+// Threads: calls from any; all of them are made by one thread of the client's (transfers.h), which
+// hands out the answers, so that a call which waits holds none. Connections are used again.
 // Lifetime: stop() ends calls at once, and refuses further ones. Errors: in the answer, as text.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
+#include <cstddef>
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "adapters/transfers.h"
 #include "base/result.h"
 
 namespace payonce::adapters {
@@ -31,6 +33,7 @@ class HttpClient {
     std::chrono::milliseconds timeout{15'000};  // of a call as a whole
     std::string api_key;                        // sent as a bearer token, if any
     std::string ca_file;                        // empty: the system's certificates
+    std::size_t calls_max = 64;  // at a time, or about so; as many connections stay open
   };
   struct Answer {
     int status = 0;     // 0: there was no (whole) answer
@@ -39,39 +42,37 @@ class HttpClient {
     std::string error;  // without one: what happened
   };
 
-  // kInvalid: the URL or the API key is not acceptable; kIo: the certificates cannot be read.
+  // Called exactly once for each call: by the client's thread, or, when nothing was started, by
+  // the call itself. Must neither throw nor block; may make further calls.
+  using Done = std::function<void(Answer)>;
+
+  // kInvalid: the URL or the API key is not acceptable; kIo: the certificates cannot be read;
+  // kFull: the system has no descriptors left.
   [[nodiscard]] static Result<std::unique_ptr<HttpClient>> make(Options options);
-  ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
   // `path` is "", or starts with a slash and is percent-encoded. `body` is JSON, `idempotency_key`
   // may be empty, `headers` are further ones as "Name: value".
+  void post(const std::string& path, const std::string& idempotency_key, std::string body,
+            Done done, std::vector<std::string> headers = {});
+  void get(const std::string& path, Done done);
+
+  // The same for who has a thread to wait with. Never from within a Done.
   [[nodiscard]] Answer post(const std::string& path, const std::string& idempotency_key,
-                            const std::string& body, std::vector<std::string> headers = {});
+                            std::string body, std::vector<std::string> headers = {});
   [[nodiscard]] Answer get(const std::string& path);
 
-  void stop();
+  void stop() { transfers_->stop(); }
 
  private:
-  struct Request {
-    const std::string* path;
-    const std::string* body;  // null: GET
-    std::vector<std::string> headers;
-  };
-  struct Line;  // one connection; keeps curl.h out of this header
+  class Call;  // one of them; keeps what libcurl needs
 
-  explicit HttpClient(Options options);
-  [[nodiscard]] Answer call(const Request& request);
-  [[nodiscard]] Line* take_line();
-  void give_back(Line* line);
-  [[nodiscard]] bool stopping() const;
+  HttpClient(Options options, std::unique_ptr<Transfers> transfers)
+      : options_(std::move(options)), transfers_(std::move(transfers)) {}
 
   Options options_;
-  mutable std::mutex mutex_;
-  bool stopping_ = false;                     // guarded by mutex_
-  std::vector<std::unique_ptr<Line>> lines_;  // all of them; guarded by mutex_
-  std::vector<Line*> idle_;                   // guarded by mutex_
+  std::unique_ptr<Transfers> transfers_;
 };
 
 // Everything but the unreserved characters of RFC 3986 as %XX, for one segment of a path.

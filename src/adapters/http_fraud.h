@@ -2,12 +2,16 @@
 //
 //   POST {url}  {"id","payment_id","user_id","amount","currency","payment_method"}
 //   200 {"result":"approved"|"rejected","reason"?}; anything else is a failure, and asked again.
-// Threads: any.
+// Threads: calls from any, and none waits for an answer: it goes to the call's Done, which the
+// thread of http_client.h calls once.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "adapters/http_client.h"
 #include "core/commands.h"
@@ -20,12 +24,15 @@ class HttpFraud {
   struct Options {
     std::string url;
     std::chrono::milliseconds timeout{10'000};
+    std::size_t calls_max = 64;  // as in http_client.h
   };
+  // Must neither throw nor block.
+  using Done = std::function<void(core::RecordFraudReply)>;
 
   // kInvalid: the URL is none.
   [[nodiscard]] static Result<std::unique_ptr<HttpFraud>> make(Options options);
 
-  [[nodiscard]] core::RecordFraudReply check(const core::CheckFraud& call);
+  void check(const core::CheckFraud& call, Done done);
   void stop() { caller_->stop(); }
 
  private:

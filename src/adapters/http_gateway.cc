@@ -139,6 +139,73 @@ std::string why(const AnswerJson& json) {
 
 std::string charge_path(const std::string& key) { return "/charges/" + percent_encode(key); }
 
+core::RecordInquiryReply judge_inquiry(const core::InquireGateway& call,
+                                       const HttpClient::Answer& answer) {
+  const AnswerJson json = read_answer(answer.body);
+  core::RecordInquiryReply result{.payment_id = call.payment_id,
+                                  .inquiry = call.inquiry,
+                                  .reply = InquiryReply::kNoAnswer,
+                                  .detail = describe(answer, json)};
+  const auto* row = find_row<InquiryReply>(kInquiryRows, answer.status);
+  const Word* word = find_word(json.status);
+  if (row != nullptr && row->reply && speaks(json)) {
+    result.reply = *row->reply;
+  } else if (row != nullptr && !row->reply && word != nullptr) {
+    result.reply = word->inquiry;
+    result.detail = result.reply == InquiryReply::kDeclined ? why(json) : json.reference;
+  }
+  return result;
+}
+
+// `by_refund`: the charge has been settled already, and was asked to be refunded.
+core::RecordUndoReply judge_undo(const core::UndoAtGateway& call, const HttpClient::Answer& answer,
+                                 bool by_refund) {
+  const AnswerJson json = read_answer(answer.body);
+  core::RecordUndoReply result{.payment_id = call.payment_id,
+                               .call = call.call,
+                               .reply = UndoReply::kFailed,
+                               .detail = describe(answer, json)};
+  const auto* row = find_row<UndoReply>(kUndoRows, answer.status);
+  const Word* word = find_word(json.status);
+  if (answer.status == 409 && nothing_left(json)) {
+    result.reply = UndoReply::kDone;
+  } else if (row != nullptr && row->reply) {
+    // An unknown key needs no void. But a charge that is to be refunded is known to be there.
+    result.reply = speaks(json) && !by_refund ? *row->reply : UndoReply::kFailed;
+  } else if (row != nullptr && word != nullptr) {
+    const bool refunded = word->refund == RefundReply::kConfirmed || word->status == "voided";
+    result.reply = !by_refund ? word->undo : (refunded ? UndoReply::kDone : UndoReply::kFailed);
+  }
+  if (result.reply == UndoReply::kDone) {
+    result.detail = answer.status == 404 ? "unknown key" : why(json);
+  }
+  return result;
+}
+
+core::RecordRefundReply judge_refund(const core::RefundAtGateway& call,
+                                     const HttpClient::Answer& answer) {
+  const AnswerJson json = read_answer(answer.body);
+  core::RecordRefundReply result{.refund_id = call.refund_id,
+                                 .call = call.call,
+                                 .reply = RefundReply::kFailed,
+                                 .detail = describe(answer, json)};
+  const auto* row = find_row<RefundReply>(kRefundRows, answer.status);
+  const Word* word = find_word(json.status);
+  if (answer.status == 409 && refund_refused(json)) {
+    result.reply = RefundReply::kDeclined;
+  } else if (row != nullptr && row->reply) {
+    result.reply = *row->reply;
+  } else if (row != nullptr && word != nullptr) {
+    result.reply = word->refund;
+  }
+  if (result.reply == RefundReply::kConfirmed) {
+    result.detail = json.reference;
+  } else if (result.reply == RefundReply::kDeclined) {
+    result.detail = why(json);
+  }
+  return result;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<HttpGateway>> HttpGateway::make(Options options) {
@@ -146,7 +213,8 @@ Result<std::unique_ptr<HttpGateway>> HttpGateway::make(Options options) {
                                   .connect_timeout = options.connect_timeout,
                                   .timeout = options.timeout,
                                   .api_key = std::move(options.api_key),
-                                  .ca_file = std::move(options.ca_file)});
+                                  .ca_file = std::move(options.ca_file),
+                                  .calls_max = options.calls_max});
   if (!caller) {
     const bool file = caller.error().code == Errc::kIo;
     return fail(Errc::kInvalid,
@@ -156,13 +224,20 @@ Result<std::unique_ptr<HttpGateway>> HttpGateway::make(Options options) {
       new HttpGateway(std::move(*caller), std::move(options.refused_errors)));
 }
 
-core::RecordGatewayReply HttpGateway::charge(const core::CallGateway& call) {
-  const std::string body =
+void HttpGateway::charge(const core::CallGateway& call, Done<core::RecordGatewayReply> done) {
+  std::string body =
       json_object({{"id", call.payment_id},
                    {"amount", format_amount(call.amount.minor, call.amount.currency)},
                    {"currency", call.amount.currency.code()},
                    {"payment_method", call.payment_method}});
-  const HttpClient::Answer answer = caller_->post("/charges", call.payment_id, body);
+  caller_->post("/charges", call.payment_id, std::move(body),
+                [this, call, done = std::move(done)](const HttpClient::Answer& answer) {
+                  done(judge_charge(call, answer));
+                });
+}
+
+core::RecordGatewayReply HttpGateway::judge_charge(const core::CallGateway& call,
+                                                   const HttpClient::Answer& answer) const {
   const AnswerJson json = read_answer(answer.body);
   core::RecordGatewayReply result{.payment_id = call.payment_id,
                                   .attempt = call.attempt,
@@ -191,86 +266,50 @@ core::RecordGatewayReply HttpGateway::charge(const core::CallGateway& call) {
   return result;
 }
 
-core::RecordInquiryReply HttpGateway::inquire(const core::InquireGateway& call) {
-  const HttpClient::Answer answer = caller_->get(charge_path(call.payment_id));
-  const AnswerJson json = read_answer(answer.body);
-  core::RecordInquiryReply result{.payment_id = call.payment_id,
-                                  .inquiry = call.inquiry,
-                                  .reply = InquiryReply::kNoAnswer,
-                                  .detail = describe(answer, json)};
-  const auto* row = find_row<InquiryReply>(kInquiryRows, answer.status);
-  const Word* word = find_word(json.status);
-  if (row != nullptr && row->reply && speaks(json)) {
-    result.reply = *row->reply;
-  } else if (row != nullptr && !row->reply && word != nullptr) {
-    result.reply = word->inquiry;
-    result.detail = result.reply == InquiryReply::kDeclined ? why(json) : json.reference;
-  }
-  return result;
+void HttpGateway::inquire(const core::InquireGateway& call, Done<core::RecordInquiryReply> done) {
+  caller_->get(charge_path(call.payment_id),
+               [call, done = std::move(done)](const HttpClient::Answer& answer) {
+                 done(judge_inquiry(call, answer));
+               });
 }
 
-HttpClient::Answer HttpGateway::post_refund(const std::string& payment_id, const std::string& key,
-                                            Money amount) {
-  return caller_->post(charge_path(payment_id) + "/refund", key,
-                       json_object({{"amount", format_amount(amount.minor, amount.currency)},
-                                    {"currency", amount.currency.code()}}));
+void HttpGateway::post_refund(const std::string& payment_id, const std::string& key, Money amount,
+                              HttpClient::Done done) {
+  caller_->post(charge_path(payment_id) + "/refund", key,
+                json_object({{"amount", format_amount(amount.minor, amount.currency)},
+                             {"currency", amount.currency.code()}}),
+                std::move(done));
 }
 
-core::RecordUndoReply HttpGateway::undo(const core::UndoAtGateway& call) {
-  HttpClient::Answer answer;
-  if (call.kind == core::CompensationKind::kVoidCharge) {
-    answer = caller_->post(charge_path(call.payment_id) + "/void", call.payment_id + "/void", "{}");
+void HttpGateway::undo(const core::UndoAtGateway& call, Done<core::RecordUndoReply> done) {
+  if (call.kind != core::CompensationKind::kVoidCharge) {
+    undo_by_refund(call, std::move(done));
+    return;
   }
-  // A charge that has been settled already cannot be voided, only refunded.
-  const bool settled = answer.status == 409 && !nothing_left(read_answer(answer.body));
-  const bool by_refund = settled || call.kind != core::CompensationKind::kVoidCharge;
-  if (by_refund) {
-    answer = post_refund(call.payment_id, call.payment_id + "/undo", call.amount);
-  }
-  const AnswerJson json = read_answer(answer.body);
-  core::RecordUndoReply result{.payment_id = call.payment_id,
-                               .call = call.call,
-                               .reply = UndoReply::kFailed,
-                               .detail = describe(answer, json)};
-  const auto* row = find_row<UndoReply>(kUndoRows, answer.status);
-  const Word* word = find_word(json.status);
-  if (answer.status == 409 && nothing_left(json)) {
-    result.reply = UndoReply::kDone;
-  } else if (row != nullptr && row->reply) {
-    // An unknown key needs no void. But a charge that is to be refunded is known to be there.
-    result.reply = speaks(json) && !by_refund ? *row->reply : UndoReply::kFailed;
-  } else if (row != nullptr && word != nullptr) {
-    const bool refunded = word->refund == RefundReply::kConfirmed || word->status == "voided";
-    result.reply = !by_refund ? word->undo : (refunded ? UndoReply::kDone : UndoReply::kFailed);
-  }
-  if (result.reply == UndoReply::kDone) {
-    result.detail = answer.status == 404 ? "unknown key" : why(json);
-  }
-  return result;
+  caller_->post(charge_path(call.payment_id) + "/void", call.payment_id + "/void", "{}",
+                [this, call, done = std::move(done)](const HttpClient::Answer& answer) {
+                  // A charge that has been settled already cannot be voided, only refunded.
+                  if (answer.status == 409 && !nothing_left(read_answer(answer.body))) {
+                    undo_by_refund(call, done);
+                  } else {
+                    done(judge_undo(call, answer, /*by_refund=*/false));
+                  }
+                });
 }
 
-core::RecordRefundReply HttpGateway::refund(const core::RefundAtGateway& call) {
-  const HttpClient::Answer answer = post_refund(call.payment_id, call.refund_id, call.amount);
-  const AnswerJson json = read_answer(answer.body);
-  core::RecordRefundReply result{.refund_id = call.refund_id,
-                                 .call = call.call,
-                                 .reply = RefundReply::kFailed,
-                                 .detail = describe(answer, json)};
-  const auto* row = find_row<RefundReply>(kRefundRows, answer.status);
-  const Word* word = find_word(json.status);
-  if (answer.status == 409 && refund_refused(json)) {
-    result.reply = RefundReply::kDeclined;
-  } else if (row != nullptr && row->reply) {
-    result.reply = *row->reply;
-  } else if (row != nullptr && word != nullptr) {
-    result.reply = word->refund;
-  }
-  if (result.reply == RefundReply::kConfirmed) {
-    result.detail = json.reference;
-  } else if (result.reply == RefundReply::kDeclined) {
-    result.detail = why(json);
-  }
-  return result;
+void HttpGateway::undo_by_refund(const core::UndoAtGateway& call,
+                                 Done<core::RecordUndoReply> done) {
+  post_refund(call.payment_id, call.payment_id + "/undo", call.amount,
+              [call, done = std::move(done)](const HttpClient::Answer& answer) {
+                done(judge_undo(call, answer, /*by_refund=*/true));
+              });
+}
+
+void HttpGateway::refund(const core::RefundAtGateway& call, Done<core::RecordRefundReply> done) {
+  post_refund(call.payment_id, call.refund_id, call.amount,
+              [call, done = std::move(done)](const HttpClient::Answer& answer) {
+                done(judge_refund(call, answer));
+              });
 }
 
 }  // namespace payonce::adapters

@@ -5,10 +5,14 @@
 //   POST {url}/charges              {"id","amount","currency","payment_method"}
 //   POST {url}/charges/{key}/void   POST {url}/charges/{key}/refund   GET {url}/charges/{key}
 // What an answer means is data: the tables in http_gateway.cc. Whatever leaves open whether money
-// was taken is "no answer", never a decline. Threads: any.
+// was taken is "no answer", never a decline.
+// Threads: calls from any, and none waits for an answer: it goes to the call's Done, which the
+// thread of http_client.h calls once.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,26 +32,36 @@ class HttpGateway {
     std::string api_key;
     std::string ca_file;
     std::vector<std::string> refused_errors;  // `code`s that are not worth another attempt
+    std::size_t calls_max = 64;               // as in http_client.h
   };
+  // Must neither throw nor block.
+  template <class Reply>
+  using Done = std::function<void(Reply)>;
 
   // kInvalid: the URL is none.
   [[nodiscard]] static Result<std::unique_ptr<HttpGateway>> make(Options options);
+  ~HttpGateway() { stop(); }  // a call that ends may begin another, and judges it by what is here
+  HttpGateway(const HttpGateway&) = delete;
+  HttpGateway& operator=(const HttpGateway&) = delete;
 
-  [[nodiscard]] core::RecordGatewayReply charge(const core::CallGateway& call);
-  [[nodiscard]] core::RecordInquiryReply inquire(const core::InquireGateway& call);
-  [[nodiscard]] core::RecordUndoReply undo(const core::UndoAtGateway& call);
-  [[nodiscard]] core::RecordRefundReply refund(const core::RefundAtGateway& call);
+  void charge(const core::CallGateway& call, Done<core::RecordGatewayReply> done);
+  void inquire(const core::InquireGateway& call, Done<core::RecordInquiryReply> done);
+  void undo(const core::UndoAtGateway& call, Done<core::RecordUndoReply> done);
+  void refund(const core::RefundAtGateway& call, Done<core::RecordRefundReply> done);
 
   void stop() { caller_->stop(); }
 
  private:
   HttpGateway(std::unique_ptr<HttpClient> caller, std::vector<std::string> refused_errors)
-      : caller_(std::move(caller)), refused_errors_(std::move(refused_errors)) {}
-  [[nodiscard]] HttpClient::Answer post_refund(const std::string& payment_id,
-                                               const std::string& key, Money amount);
+      : refused_errors_(std::move(refused_errors)), caller_(std::move(caller)) {}
+  [[nodiscard]] core::RecordGatewayReply judge_charge(const core::CallGateway& call,
+                                                      const HttpClient::Answer& answer) const;
+  void post_refund(const std::string& payment_id, const std::string& key, Money amount,
+                   HttpClient::Done done);
+  void undo_by_refund(const core::UndoAtGateway& call, Done<core::RecordUndoReply> done);
 
-  std::unique_ptr<HttpClient> caller_;
   std::vector<std::string> refused_errors_;
+  std::unique_ptr<HttpClient> caller_;
 };
 
 }  // namespace payonce::adapters

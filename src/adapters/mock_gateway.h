@@ -12,9 +12,9 @@
 //   pm_void_fail      fails every void and refund
 //   any other         confirms, after the configured latency and rate of temporary failures
 // The books and the journal: mock_charges.h.
-// Threads: the calls from any number of workers; callbacks come from one thread of its own, which
-// starts with the first one that is expected. Memory: pending callbacks, and the book if it is
-// kept.
+// Threads: the calls from any number of threads; a call by itself never waits. What is to come
+// later, callbacks and what waits for the latency, comes from one thread of its own, which starts
+// with the first of either. Memory: those, and the book if it is kept.
 #pragma once
 
 #include <chrono>
@@ -60,6 +60,12 @@ class MockGateway {
 
   // Before the first expectation. Called from the gateway's own thread.
   void set_callback(Callback callback) { callback_ = std::move(callback); }
+  // Runs the work, which makes a call, once the latency is over: on the gateway's own thread. Once
+  // stop() has begun it runs at once, wherever that is. It must neither throw nor block for long.
+  void after_latency(std::function<void()> work);
+  // Itself, for who has a thread to wait with: when the latency is over, or at stop().
+  [[nodiscard]] MockGateway& waited();
+
   // A payment waits for its callback. With pm_async it comes after callback_delay, unless the
   // charge is undone before that; otherwise nothing happens. While one is pending, expecting it
   // again is the same expectation.
@@ -71,23 +77,28 @@ class MockGateway {
   // Whether no call waits, so that one thread is as good as many.
   [[nodiscard]] bool answers_at_once() const { return options_.latency.count() == 0; }
 
-  // Ends the wait of calls that are in their latency, and drops pending callbacks.
+  // Carries out at once what waits for its latency, and drops pending callbacks.
   void stop();
 
  private:
-  void pause();  // for the latency
-  void run_callbacks();
+  using Work = std::function<void()>;
+  using Later = DueQueue<Work>;
+
+  // With mutex_ held, and not once it is over.
+  void push(std::chrono::milliseconds delay, Work work);
+  void run_later();
+  void call_back(const std::string& id);
 
   Options options_;
   MockCharges charges_;
   Callback callback_;
-  DueQueue<std::string> due_;
+  Later due_;
 
   std::mutex mutex_;
   std::condition_variable stopped_;
   bool stopping_ = false;                    // guarded by mutex_
   std::unordered_set<std::string> pending_;  // payments with a callback in due_; guarded by mutex_
-  std::thread caller_;                       // guarded by mutex_
+  std::thread later_;                        // runs what is in due_; guarded by mutex_
 };
 
 }  // namespace payonce::adapters

@@ -28,17 +28,17 @@ constexpr std::chrono::microseconds kPatience{500};
 // moments come with every commit.
 constexpr std::chrono::seconds kGrowPatience{5};
 
-// A queue of calls to the outside. Where they answer at once, one worker is enough, and takes many
-// at a time.
+// A queue for what goes outside.
 template <class Section>
-tasks::QueueOptions calls(std::string_view name, core::TaskClass takes, const Section& section,
-                          bool at_once) {
-  return {.name = std::string(name),
-          .takes = takes,
-          .workers = at_once ? 1 : section.workers,
-          .ready_max = section.queue_max,
-          .memory_max = {},
-          .batch_max = at_once ? kBatchMax : 1};
+tasks::QueueOptions queue_of(std::string_view name, core::TaskClass takes, const Section& section) {
+  return {.name = std::string(name), .takes = takes, .ready_max = section.queue_max};
+}
+
+// What answers at once needs one worker, which takes many tasks at a time.
+tasks::QueueOptions at_once(tasks::QueueOptions queue) {
+  queue.workers = 1;
+  queue.batch_max = kBatchMax;
+  return queue;
 }
 
 // Each channel has a queue of its own: a receiver that is down holds up no other channel.
@@ -169,20 +169,32 @@ void Backstage::stop() {
 }
 
 void Backstage::add_queues() {
-  scheduler_.add_queue(calls("gateway", core::TaskClass::kGateway, options_->gateway,
-                             outside_->gateway_answers_at_once()),
-                       [this](const core::Effect& task) { return outside_->gateway(task); });
-  scheduler_.add_queue(calls("fraud", core::TaskClass::kFraud, options_->fraud, /*at_once=*/false),
-                       [this](const core::Effect& task) {
-                         return outside_->fraud(std::get<core::CheckFraud>(task));
-                       });
+  add_calls(
+      queue_of("gateway", core::TaskClass::kGateway, options_->gateway),
+      options_->gateway.calls_max, outside_->gateway_answers_at_once(),
+      [this](const core::Effect& task) { return outside_->gateway_now(task); },
+      [this](const core::Effect& task, tasks::Done done) {
+        outside_->gateway(task, std::move(done));
+      });
+  add_calls(
+      queue_of("fraud", core::TaskClass::kFraud, options_->fraud), options_->fraud.calls_max,
+      outside_->fraud_answers_at_once(),
+      [this](const core::Effect& task) {
+        return outside_->fraud_now(std::get<core::CheckFraud>(task));
+      },
+      [this](const core::Effect& task, tasks::Done done) {
+        outside_->fraud(std::get<core::CheckFraud>(task), std::move(done));
+      });
   // A notification never touches its payment, and a timer's payment only waits: what finds no room
   // in memory waits in the state, and keeps no new payment out.
   for (const core::NotifyChannel channel : core::kNotifyChannels) {
     tasks::QueueOptions notify =
-        calls(queue_name(channel), core::task_class(channel), options_->notify,
-              outside_->notifier_answers_at_once(channel));
+        queue_of(queue_name(channel), core::task_class(channel), options_->notify);
+    notify.workers = options_->notify.workers;
     notify.memory_max = options_->notify.queue_max;
+    if (outside_->notifier_answers_at_once(channel)) {
+      notify = at_once(std::move(notify));
+    }
     scheduler_.add_queue(std::move(notify), [this](const core::Effect& task) {
       return outside_->notify(std::get<core::SendNotification>(task));
     });
@@ -193,6 +205,16 @@ void Backstage::add_queues() {
                         .memory_max = kTimersMax,
                         .batch_max = kBatchMax},
                        fire);
+}
+
+void Backstage::add_calls(tasks::QueueOptions queue, std::size_t calls_max, bool answers_at_once,
+                          tasks::Activity now, tasks::Call call) {
+  if (answers_at_once) {
+    scheduler_.add_queue(at_once(std::move(queue)), std::move(now));
+  } else {
+    queue.calls_max = calls_max;
+    scheduler_.add_queue(std::move(queue), std::move(call));
+  }
 }
 
 // What is due late waits in the state alone, and what has just been decided in memory alone.

@@ -44,6 +44,9 @@ class Backstage {
  private:
   void make_engine(log::StateStore::Snapshot snapshot);
   void add_queues();
+  // A queue of calls that either answer at once, or hold no worker while they wait.
+  void add_calls(tasks::QueueOptions queue, std::size_t calls_max, bool answers_at_once,
+                 tasks::Activity now, tasks::Call call);
   [[nodiscard]] std::vector<http::QueueInfo> queues() const;
   // Both are told how much of the disk is free.
   void allocate_ahead(const Result<std::uint64_t>& disk);

@@ -29,6 +29,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* kJson = "application/json";
 constexpr std::size_t kThreads = 64;
+constexpr std::size_t kThreadsMax = 2'048;  // each open connection holds one
 constexpr std::size_t kConnectionsQueuedMax = 1024;
 constexpr std::size_t kBodyMax = 65'536;
 constexpr std::size_t kKeyMax = 256;
@@ -187,7 +188,7 @@ class MockGatewayServer::Library {
  private:
   void set_up_server() {
     server.new_task_queue = [] {
-      return new httplib::ThreadPool(kThreads, kThreads, kConnectionsQueuedMax);
+      return new httplib::ThreadPool(kThreads, kThreadsMax, kConnectionsQueuedMax);
     };
     server.set_payload_max_length(kBodyMax);
     server.set_keep_alive_timeout(kKeepAliveS);
@@ -242,11 +243,11 @@ class MockGatewayServer::Library {
       return;
     }
     // Attempt 0: the book counts the calls.
-    const auto result = gateway_.charge({.payment_id = key,
-                                         .attempt = 0,
-                                         .not_before = {},
-                                         .amount = asked->amount,
-                                         .payment_method = asked->payment_method});
+    const auto result = gateway_.waited().charge({.payment_id = key,
+                                                  .attempt = 0,
+                                                  .not_before = {},
+                                                  .amount = asked->amount,
+                                                  .payment_method = asked->payment_method});
     switch (result.reply) {
       case core::GatewayReply::kConfirmed:
         answer(response, 200, {{"status", "confirmed"}, {"reference", result.detail}});
@@ -273,10 +274,10 @@ class MockGatewayServer::Library {
   void inquire(const Request& request, Response& response) {
     const std::string& key = request.path_params.at("key");
     const auto known = gateway_.charges().find(key);
-    const auto result = gateway_.inquire({.payment_id = key,
-                                          .inquiry = 1,
-                                          .not_before = {},
-                                          .payment_method = known ? known->method : ""});
+    const auto result = gateway_.waited().inquire({.payment_id = key,
+                                                   .inquiry = 1,
+                                                   .not_before = {},
+                                                   .payment_method = known ? known->method : ""});
     switch (result.reply) {
       case core::InquiryReply::kConfirmed:
         answer(response, 200, {{"status", "confirmed"}, {"reference", result.detail}});
@@ -304,12 +305,12 @@ class MockGatewayServer::Library {
       return;
     }
     const auto known = gateway_.charges().find(key);
-    const auto result = gateway_.undo({.payment_id = key,
-                                       .kind = core::CompensationKind::kVoidCharge,
-                                       .call = 1,
-                                       .not_before = {},
-                                       .amount = known ? known->amount : Money{},
-                                       .payment_method = known ? known->method : ""});
+    const auto result = gateway_.waited().undo({.payment_id = key,
+                                                .kind = core::CompensationKind::kVoidCharge,
+                                                .call = 1,
+                                                .not_before = {},
+                                                .amount = known ? known->amount : Money{},
+                                                .payment_method = known ? known->method : ""});
     if (result.reply == core::UndoReply::kFailed) {
       refuse(response, 503, "unavailable", result.detail);
     } else if (result.detail == adapters::kMockUnknownKey) {
@@ -333,12 +334,12 @@ class MockGatewayServer::Library {
       refuse(response, 422, "invalid_request", "the charge has another currency");
       return;
     }
-    const auto result = gateway_.refund({.refund_id = refund_key,
-                                         .payment_id = key,
-                                         .call = 1,
-                                         .not_before = {},
-                                         .amount = asked->amount,
-                                         .payment_method = known ? known->method : ""});
+    const auto result = gateway_.waited().refund({.refund_id = refund_key,
+                                                  .payment_id = key,
+                                                  .call = 1,
+                                                  .not_before = {},
+                                                  .amount = asked->amount,
+                                                  .payment_method = known ? known->method : ""});
     switch (result.reply) {
       case core::RefundReply::kConfirmed:
         answer(response, 200, {{"status", "refunded"}, {"reference", result.detail}});

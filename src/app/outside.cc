@@ -1,5 +1,6 @@
 #include "app/outside.h"
 
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -16,24 +17,28 @@ struct Overloaded : Functions... {
 template <class... Functions>
 Overloaded(Functions...) -> Overloaded<Functions...>;
 
-// The call of either gateway that a task asks for.
-template <class Gateway>
-core::Command call(Gateway& gateway, const core::Effect& task) {
-  return std::visit(
-      Overloaded{
-          [&](const core::CallGateway& charge) -> core::Command { return gateway.charge(charge); },
-          [&](const core::InquireGateway& inquiry) -> core::Command {
-            return gateway.inquire(inquiry);
-          },
-          [&](const core::UndoAtGateway& undo) -> core::Command { return gateway.undo(undo); },
-          [&](const core::RefundAtGateway& refund) -> core::Command {
-            return gateway.refund(refund);
-          },
-          [](const auto& /*other*/) -> core::Command {
-            PAYONCE_ASSERT(false);  // the gateway's queue takes no other tasks
-            return core::TimerFired{};
-          }},
-      task);
+// The call that a task asks a gateway for: of the mock, which answers, or of another, which takes a
+// Done.
+template <class Gateway, class... Done>
+auto call(Gateway& gateway, const core::Effect& task, Done... done) {
+  using Answer = std::conditional_t<sizeof...(Done) == 0, core::Command, void>;
+  return std::visit(Overloaded{[&](const core::CallGateway& charge) -> Answer {
+                                 return gateway.charge(charge, std::move(done)...);
+                               },
+                               [&](const core::InquireGateway& inquiry) -> Answer {
+                                 return gateway.inquire(inquiry, std::move(done)...);
+                               },
+                               [&](const core::UndoAtGateway& undo) -> Answer {
+                                 return gateway.undo(undo, std::move(done)...);
+                               },
+                               [&](const core::RefundAtGateway& refund) -> Answer {
+                                 return gateway.refund(refund, std::move(done)...);
+                               },
+                               [](const auto& /*other*/) -> Answer {
+                                 PAYONCE_ASSERT(false);  // the gateway's queue takes no other tasks
+                                 return Answer();
+                               }},
+                    task);
 }
 
 }  // namespace
@@ -61,15 +66,17 @@ payonce::Result<std::unique_ptr<Outside>> Outside::open(const config::Options& o
                                                 .timeout = options.gateway.timeout,
                                                 .api_key = options.gateway.api_key,
                                                 .ca_file = options.gateway.ca_file,
-                                                .refused_errors = options.gateway.refused_errors});
+                                                .refused_errors = options.gateway.refused_errors,
+                                                .calls_max = options.gateway.calls_max});
     if (!gateway) {
       return std::unexpected(gateway.error());
     }
     outside->http_gateway_ = std::move(*gateway);
   }
   if (options.fraud.mode == config::FraudMode::kHttp) {
-    auto fraud = adapters::HttpFraud::make(
-        {.url = options.fraud.url, .timeout = options.fraud.request_timeout});
+    auto fraud = adapters::HttpFraud::make({.url = options.fraud.url,
+                                            .timeout = options.fraud.request_timeout,
+                                            .calls_max = options.fraud.calls_max});
     if (!fraud) {
       return std::unexpected(fraud.error());
     }
@@ -126,15 +133,32 @@ Outside::Result Outside::unless_stopped(core::Command result) const {
   return stopping_.load(std::memory_order_acquire) ? std::nullopt : Result(std::move(result));
 }
 
-Outside::Result Outside::gateway(const core::Effect& task) {
-  return http_gateway_ != nullptr ? unless_stopped(call(*http_gateway_, task))
-                                  : Result(call(mock_gateway_, task));
+std::function<void(core::Command)> Outside::unless_stopped(Done done) const {
+  return [this, done = std::move(done)](core::Command result) {
+    done(unless_stopped(std::move(result)));
+  };
 }
 
-Outside::Result Outside::fraud(const core::CheckFraud& task) {
-  return http_fraud_ != nullptr ? unless_stopped(http_fraud_->check(task))
-                                : Result(mock_fraud_.check(task));
+void Outside::gateway(const core::Effect& task, Done done) {
+  if (http_gateway_ != nullptr) {
+    call(*http_gateway_, task, unless_stopped(std::move(done)));
+  } else {
+    // At stop() it is only carried out earlier: its result is the truth.
+    mock_gateway_.after_latency([this, task, done = std::move(done)] { done(gateway_now(task)); });
+  }
 }
+
+void Outside::fraud(const core::CheckFraud& task, Done done) {
+  if (http_fraud_ != nullptr) {
+    http_fraud_->check(task, unless_stopped(std::move(done)));
+  } else {
+    done(fraud_now(task));
+  }
+}
+
+core::Command Outside::gateway_now(const core::Effect& task) { return call(mock_gateway_, task); }
+
+core::Command Outside::fraud_now(const core::CheckFraud& task) { return mock_fraud_.check(task); }
 
 Outside::Result Outside::notify(const core::SendNotification& task) {
   const bool webhook = task.channel == core::NotifyChannel::kWebhook;

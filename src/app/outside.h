@@ -1,6 +1,7 @@
 // app/outside.h: the adapters that the configuration chooses, behind the calls that queues make.
 //
-// Owner: the serving process; outlives the scheduler. Threads: the activities from any worker.
+// Owner: the serving process; outlives the scheduler. Threads: the calls from any worker; what
+// waits is carried out by threads of the adapters, which hand its result to Done.
 #pragma once
 
 #include <atomic>
@@ -30,12 +31,18 @@ class Outside {
 
   // Nothing when the call may have been cut short by stop().
   using Result = std::optional<core::Command>;
-  [[nodiscard]] Result gateway(const core::Effect& task);
-  [[nodiscard]] Result fraud(const core::CheckFraud& task);
+  using Done = std::function<void(Result)>;  // as tasks/scheduler.h has it
+  void gateway(const core::Effect& task, Done done);
+  void fraud(const core::CheckFraud& task, Done done);
+  // Only where they answer at once.
+  [[nodiscard]] core::Command gateway_now(const core::Effect& task);
+  [[nodiscard]] core::Command fraud_now(const core::CheckFraud& task);
+  // May wait.
   [[nodiscard]] Result notify(const core::SendNotification& task);
 
   // Whether no call ever waits: for a network, or by the configured latency.
   [[nodiscard]] bool gateway_answers_at_once() const;
+  [[nodiscard]] bool fraud_answers_at_once() const { return http_fraud_ == nullptr; }
   [[nodiscard]] bool notifier_answers_at_once(core::NotifyChannel channel) const;
 
   // Whether the gateway is inside this process, and has to be told who waits for it.
@@ -45,7 +52,7 @@ class Outside {
   // A payment has begun to wait for its callback, or waits for it again after a restart.
   void expect_callback(const core::StartTimer& timer);
 
-  void stop();  // ends calls that only wait
+  void stop();  // ends calls that only wait; those in flight have been told when it returns
 
  private:
   Outside(const config::Options& options, observe::Logger& log);
@@ -54,6 +61,7 @@ class Outside {
 
   // A result over the network that comes after stop() may be one that the stop has made.
   [[nodiscard]] Result unless_stopped(core::Command result) const;
+  [[nodiscard]] std::function<void(core::Command)> unless_stopped(Done done) const;
 
   std::atomic<bool> stopping_{false};
   // The mocks are always there; a real one takes its place when the configuration names it.

@@ -3,7 +3,9 @@
 #include <unistd.h>
 #include <csignal>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <expected>
 #include <future>
@@ -202,12 +204,43 @@ void warn_of_defaults(const config::Options& options, observe::Logger& log) {
   }
 }
 
+// The options with as many connections and calls as the system has descriptors for.
+config::Options with_room(config::Options options, observe::Logger& log) {
+  const bool gateway = options.gateway.kind == config::GatewayKind::kHttp;
+  const bool fraud = options.fraud.mode == config::FraudMode::kHttp;
+  const Descriptors wanted{.connections = options.server.connections_max,
+                           .gateway_calls = gateway ? options.gateway.calls_max : 0,
+                           .fraud_calls = fraud ? options.fraud.calls_max : 0};
+  const Descriptors room = make_room_for(wanted);
+  if (room == wanted) {
+    return options;
+  }
+  const auto lower = [](std::uint32_t& value, std::size_t most) {
+    value = std::min(value, static_cast<std::uint32_t>(most));
+  };
+  lower(options.server.connections_max, room.connections);
+  if (gateway) {
+    lower(options.gateway.calls_max, room.gateway_calls);
+  }
+  if (fraud) {
+    lower(options.fraud.calls_max, room.fraud_calls);
+  }
+  log.warn("descriptors_few", {{"connections_max", room.connections},
+                               {"configured", wanted.connections},
+                               {"gateway_calls_max", room.gateway_calls},
+                               {"gateway_configured", wanted.gateway_calls},
+                               {"fraud_calls_max", room.fraud_calls},
+                               {"fraud_configured", wanted.fraud_calls}});
+  return options;
+}
+
 }  // namespace
 
-int serve(const config::Options& options, const config::Sources& sources) {
+int serve(const config::Options& configured, const config::Sources& sources) {
   const auto begun = steady_clock::now();
   const sigset_t signals = block_signals();
-  observe::Logger log(to_level(options.log.level));
+  observe::Logger log(to_level(configured.log.level));
+  const config::Options options = with_room(configured, log);
   const auto refuse = [&](const Error& error, int code) {
     log.error("start_refused", {{"why", error.message}});
     return code;
@@ -225,13 +258,7 @@ int serve(const config::Options& options, const config::Sources& sources) {
     return refuse(dir.error(), kExitData);
   }
   http::Api api(std::move(*settings));
-  http::ServerOptions listening = to_server_options(options);
-  listening.connections_max = make_room_for_connections(listening.connections_max);
-  if (listening.connections_max < options.server.connections_max) {
-    log.warn("descriptors_few", {{"connections_max", listening.connections_max},
-                                 {"configured", options.server.connections_max}});
-  }
-  http::Server server(api, log, std::move(listening));
+  http::Server server(api, log, to_server_options(options));
   const auto port = server.bind();
   if (!port) {
     return refuse(port.error(), kExitUsage);
@@ -267,7 +294,7 @@ int serve(const config::Options& options, const config::Sources& sources) {
            {{"events_folded", backstage.folded()},
             {"workflows_resumed", *recovered},
             {"took_ms", duration_cast<milliseconds>(steady_clock::now() - begun).count()}});
-  wait_for_end(signals, options, sources, backstage, log);
+  wait_for_end(signals, configured, sources, backstage, log);
   api.close();
   backstage.stop_accepting();
   drain(server, serving, backstage, options.server.drain_timeout, log);

@@ -6,7 +6,7 @@
 namespace payonce::app {
 
 // Serves until SIGTERM or SIGINT; returns the process's exit code. `sources` are read again at
-// SIGHUP.
-[[nodiscard]] int serve(const config::Options& options, const config::Sources& sources);
+// SIGHUP, and compared with what was configured.
+[[nodiscard]] int serve(const config::Options& configured, const config::Sources& sources);
 
 }  // namespace payonce::app

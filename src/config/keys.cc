@@ -32,6 +32,7 @@ constexpr Range kMapSize = bytes(1 * kMiB, 16 * kTiB, 4 * kKiB);
 constexpr Range kIoTimeout{10 * kMillisecond, kHour};
 constexpr Range kQueue{1, 16'777'216};
 constexpr Range kWorkers{1, 1'024};
+constexpr Range kCalls{1, 16'384};
 constexpr Range kInterval{kMillisecond, 7 * kDay};
 constexpr Range kCoefficient{1'000, 100'000};
 constexpr Range kAttempts{1, 1'000'000};
@@ -191,10 +192,11 @@ constexpr std::array kKeys{
     Key{"gateway.ca_file",
         Text{member<&Options::gateway, &Gateway::ca_file>, Text::Rule::kAny, kPathOrSystem},
         kRestart, "The certificates that may vouch for the gateway."},
-    Key{"gateway.workers", Count{member<&Options::gateway, &Gateway::workers>, kWorkers, "threads"},
-        kRestart, "Calls to the gateway at the same time."},
+    Key{"gateway.calls_max", Count{member<&Options::gateway, &Gateway::calls_max>, kCalls, "calls"},
+        kRestart,
+        "Calls to the gateway at the same time; one that waits costs a socket and no thread."},
     Key{"gateway.queue_max", Count{member<&Options::gateway, &Gateway::queue_max>, kQueue, "calls"},
-        kRestart, "Held in memory for a worker; the rest wait in the state."},
+        kRestart, "Held in memory to be made; the rest wait in the state."},
     Key{"gateway.connect_timeout",
         Duration{member<&Options::gateway, &Gateway::connect_timeout>, kIoTimeout}, kRestart,
         "A connection that takes longer is given up; the gateway has seen nothing."},
@@ -270,10 +272,10 @@ constexpr std::array kKeys{
     Key{"fraud.request_timeout",
         Duration{member<&Options::fraud, &Fraud::request_timeout>, kIoTimeout}, kRestart,
         "A request to fraud.url that takes longer has failed."},
-    Key{"fraud.workers", Count{member<&Options::fraud, &Fraud::workers>, kWorkers, "threads"},
-        kRestart, "Checks made at the same time."},
+    Key{"fraud.calls_max", Count{member<&Options::fraud, &Fraud::calls_max>, kCalls, "checks"},
+        kRestart, "Checks made at the same time; one that waits costs a socket and no thread."},
     Key{"fraud.queue_max", Count{member<&Options::fraud, &Fraud::queue_max>, kQueue, "checks"},
-        kRestart, "Held in memory for a worker; the rest wait in the state."},
+        kRestart, "Held in memory to be made; the rest wait in the state."},
     Key{"fraud.retry.initial_interval",
         Duration{member<&Options::fraud, &Fraud::retry, &RetryPolicy::initial_interval>, kInterval},
         kRestart, "Wait before the second attempt."},

@@ -75,7 +75,7 @@ struct Gateway {
   std::string url;      // load() lets it be empty only where kind is not kHttp
   std::string api_key;  // secret; empty: calls carry no Authorization
   std::string ca_file;  // empty: the system's certificates
-  std::uint32_t workers = 8;
+  std::uint32_t calls_max = 1'024;
   std::uint32_t queue_max = 65'536;
   std::chrono::milliseconds connect_timeout{3'000};
   std::chrono::milliseconds timeout{15'000};  // from the start of a call to its end
@@ -107,7 +107,7 @@ struct Fraud {
   FraudClose parent_close = FraudClose::kTerminate;
   std::string url;  // load() lets it be empty only where mode is not kHttp
   std::chrono::milliseconds request_timeout{10'000};
-  std::uint32_t workers = 4;
+  std::uint32_t calls_max = 1'024;
   std::uint32_t queue_max = 65'536;
   RetryPolicy retry;
 

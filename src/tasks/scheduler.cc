@@ -14,23 +14,6 @@ namespace {
 // The timer's longest sleep: bounds how late a task is after the wall clock was set forward.
 constexpr std::chrono::microseconds kTimerNap{1'000'000};
 
-// The charge that a task is about; empty for tasks that are about none.
-std::string charge_of(const core::Effect& effect) {
-  if (const auto* call = std::get_if<core::CallGateway>(&effect)) {
-    return call->payment_id;
-  }
-  if (const auto* inquiry = std::get_if<core::InquireGateway>(&effect)) {
-    return inquiry->payment_id;
-  }
-  if (const auto* undo = std::get_if<core::UndoAtGateway>(&effect)) {
-    return undo->payment_id;
-  }
-  if (const auto* refund = std::get_if<core::RefundAtGateway>(&effect)) {
-    return refund->payment_id;
-  }
-  return {};
-}
-
 }  // namespace
 
 Scheduler::Scheduler(engine::Clock& clock, std::size_t pending_max)
@@ -45,12 +28,25 @@ void Scheduler::add_queue(QueueOptions options, Activity activity) {
   queues_.push_back(std::move(queue));
 }
 
+void Scheduler::add_queue(QueueOptions options, Call call) {
+  PAYONCE_ASSERT(options.calls_max > 0);
+  auto queue = std::make_unique<Queue>();
+  queue->options = std::move(options);
+  queue->options.workers = 1;
+  queue->options.batch_max = 1;
+  queue->call = std::move(call);
+  queues_.push_back(std::move(queue));
+}
+
 void Scheduler::start() {
   PAYONCE_ASSERT(post_ != nullptr);
   timer_ = std::thread([this] { run_timer(); });
   for (const auto& queue : queues_) {
     for (std::size_t i = 0; i < queue->options.workers; ++i) {
-      queue->workers.emplace_back([this, &queue = *queue] { work(queue); });
+      queue->workers.emplace_back([this, &queue = *queue] {
+        observe::name_thread("task " + queue.options.name);
+        queue.call ? conduct(queue) : work(queue);
+      });
     }
   }
 }
@@ -124,11 +120,12 @@ std::size_t Scheduler::room(core::TaskClass task) const {
   return *queue->options.memory_max > waiting ? *queue->options.memory_max - waiting : 0;
 }
 
-void Scheduler::make_ready(Queue& queue, Timestamp now, core::Effect task) {
+void Scheduler::make_ready(Queue& queue, Timestamp now, core::Effect task, bool has_turn) {
   if (queue.ready_count.fetch_add(1) == 0) {
     queue.last_since_us.store(now.us);
   }
-  const bool queued = queue.ready.enqueue(Ready{.task = std::move(task), .since = now});
+  const bool queued =
+      queue.ready.enqueue(Ready{.task = std::move(task), .since = now, .has_turn = has_turn});
   PAYONCE_ASSERT(queued);  // fails only when memory is exhausted
 }
 
@@ -146,8 +143,18 @@ void Scheduler::hold_back(Queue& queue, Timestamp now, Timestamp due, core::Effe
   }
 }
 
+void Scheduler::leave_ready(Queue& queue, std::size_t count, Timestamp since) {
+  queue.running.fetch_add(count);
+  queue.last_since_us.store(since.us);
+  queue.ready_count.fetch_sub(count);
+  if (queue.backlogged.load()) {
+    const std::lock_guard lock(timer_mutex_);
+    poked_ = true;  // there is room again for what was held back
+    timer_wake_.notify_one();
+  }
+}
+
 void Scheduler::work(Queue& queue) {
-  observe::name_thread("task " + queue.options.name);
   std::vector<Ready> batch;
   while (true) {
     batch.resize(queue.options.batch_max);
@@ -155,14 +162,7 @@ void Scheduler::work(Queue& queue) {
     if (stopping_.load(std::memory_order_acquire)) {
       return;
     }
-    queue.running.fetch_add(batch.size());
-    queue.last_since_us.store(batch.back().since.us);
-    queue.ready_count.fetch_sub(batch.size());
-    if (queue.backlogged.load()) {
-      const std::lock_guard lock(timer_mutex_);
-      poked_ = true;  // there is room again for what was held back
-      timer_wake_.notify_one();
-    }
+    leave_ready(queue, batch.size(), batch.back().since);
     run(queue, batch);
     queue.running.fetch_sub(batch.size());
   }
@@ -174,7 +174,7 @@ void Scheduler::run(Queue& queue, std::vector<Ready>& batch) {
   for (Ready& ready : batch) {
     std::string charge = charge_of(ready.task);
     if (!charge.empty()) {
-      if (!take_turn(queue, charge, ready.task)) {
+      if (!take_turn(queue, charge, ready)) {
         continue;
       }
       turns.push_back(std::move(charge));
@@ -191,8 +191,12 @@ void Scheduler::run(Queue& queue, std::vector<Ready>& batch) {
   pending_.fetch_sub(queue.counted() ? tasks.size() : 0, std::memory_order_relaxed);
 }
 
+std::vector<bool> Scheduler::ask_wanted(std::span<const core::Effect> tasks) const {
+  return wanted_ ? wanted_(tasks) : std::vector<bool>(tasks.size(), true);
+}
+
 void Scheduler::perform(Queue& queue, std::span<const core::Effect> tasks) {
-  const std::vector<bool> wanted = wanted_ ? wanted_(tasks) : std::vector<bool>(tasks.size(), true);
+  const std::vector<bool> wanted = ask_wanted(tasks);
   std::vector<core::Command> results;
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     if (wanted[i]) {
@@ -207,32 +211,49 @@ void Scheduler::perform(Queue& queue, std::span<const core::Effect> tasks) {
   }
 }
 
-bool Scheduler::take_turn(Queue& queue, const std::string& charge, core::Effect& task) {
+std::string Scheduler::charge_of(const core::Effect& task) {
+  if (const auto* call = std::get_if<core::CallGateway>(&task)) {
+    return call->payment_id;
+  }
+  if (const auto* inquiry = std::get_if<core::InquireGateway>(&task)) {
+    return inquiry->payment_id;
+  }
+  if (const auto* undo = std::get_if<core::UndoAtGateway>(&task)) {
+    return undo->payment_id;
+  }
+  if (const auto* refund = std::get_if<core::RefundAtGateway>(&task)) {
+    return refund->payment_id;
+  }
+  return {};
+}
+
+bool Scheduler::take_turn(Queue& queue, const std::string& charge, Ready& ready) {
+  if (ready.has_turn) {
+    return true;
+  }
   const std::lock_guard lock(queue.busy_mutex);
   const auto [place, free] = queue.busy.try_emplace(charge);
   if (!free) {
-    place->second.push_back(std::move(task));
+    place->second.push_back(std::move(ready.task));
     queue.behind.fetch_add(1);
   }
   return free;
 }
 
 void Scheduler::pass_turn(Queue& queue, const std::string& charge) {
-  std::vector<core::Effect> waiting;
+  std::optional<core::Effect> next;
   {
     const std::lock_guard lock(queue.busy_mutex);
     const auto place = queue.busy.find(charge);
-    waiting = std::move(place->second);
-    queue.busy.erase(place);
+    if (place->second.empty()) {
+      queue.busy.erase(place);
+      return;
+    }
+    next = std::move(place->second.front());
+    place->second.pop_front();
   }
-  if (waiting.empty()) {
-    return;
-  }
-  const Timestamp now = clock_->now();
-  for (core::Effect& task : waiting) {
-    make_ready(queue, now, std::move(task));
-    queue.behind.fetch_sub(1);
-  }
+  make_ready(queue, clock_->now(), *std::move(next), /*has_turn=*/true);
+  queue.behind.fetch_sub(1);
 }
 
 void Scheduler::run_timer() {

@@ -10,6 +10,11 @@
 // task that the state does not wait for any more is dropped at the moment when it would run. So a
 // void never overtakes the call that it is to undo, and no call is made after it.
 //
+// Two kinds of queues. With an Activity, each of its workers runs one task after the other: for
+// what answers at once, or may hold a thread. With a Call, one worker, the queue's conductor,
+// starts up to calls_max calls and waits for none of them; what has come to its end meanwhile is
+// posted together (conductor.cc). A call that waits there holds no thread either.
+//
 // Order: a ConcurrentQueue is FIFO per producer only, and nothing here relies on more: order is
 // given by the engine's sequence. Bounds: `ready_max` tasks of a queue are ready to run; more wait,
 // with the delayed ones, in order of their due time. Of a queue with a `memory_max` the engine
@@ -22,6 +27,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -47,6 +53,11 @@ namespace payonce::tasks {
 // the process ends, and recovery releases it again.
 using Activity = std::function<std::optional<core::Command>(const core::Effect& task)>;
 
+// Starts one task. `done` is called exactly once, with what an activity would return: from any
+// thread, also by the call itself. Neither may block or throw; the conductor does what takes time.
+using Done = std::function<void(std::optional<core::Command>)>;
+using Call = std::function<void(const core::Effect& task, Done done)>;
+
 // The queues' semaphore may spin before it sleeps; with workers that wait most of the time on two
 // cores that only takes time from those who have work.
 struct QueueTraits : moodycamel::ConcurrentQueueDefaultTraits {
@@ -63,6 +74,8 @@ struct QueueOptions {
   // Tasks that a worker takes at once, and whose results it hands back together. Above 1 only where
   // no task waits for anything, or those behind it would wait as well.
   std::size_t batch_max = 1;
+  // Of a queue with a Call, which needs neither of workers and batch_max: calls in flight.
+  std::size_t calls_max = 1'024;
 };
 
 struct QueueStats {
@@ -70,7 +83,7 @@ struct QueueStats {
   core::TaskClass takes = core::TaskClass::kGateway;
   std::size_t waiting = 0;  // ready, held back, or behind another task about the same charge
   std::size_t running = 0;
-  std::uint64_t completed = 0;
+  std::uint64_t completed = 0;  // results that were posted
   // How long the oldest ready task has waited, at most: counted from when its predecessor became
   // ready. 0 when none is ready.
   std::chrono::milliseconds oldest_age{0};
@@ -89,10 +102,12 @@ class Scheduler final : public engine::TaskSink {
 
   // Both before start(). Every class of tasks needs a queue before one is released.
   void add_queue(QueueOptions options, Activity activity);
+  void add_queue(QueueOptions options, Call call);
   void set_post(Post post) { post_ = std::move(post); }
   void set_wanted(Wanted wanted) { wanted_ = std::move(wanted); }
   void start();
-  // Lets running tasks finish and drops waiting ones, which the log remembers.
+  // Lets running tasks finish, all calls in flight included, and drops waiting ones, which the log
+  // remembers. Whoever carries calls out has to end them soon.
   void stop();
 
   void release(core::Effect effect) override;
@@ -117,10 +132,16 @@ class Scheduler final : public engine::TaskSink {
   struct Ready {
     core::Effect task;
     Timestamp since;
+    bool has_turn = false;  // the task before it has passed it the turn of its charge
+  };
+  struct Ended {
+    std::string charge;
+    std::optional<core::Command> result;
   };
   struct Queue {
     QueueOptions options;
-    Activity activity;
+    Activity activity;  // either this
+    Call call;          // or this
     moodycamel::BlockingConcurrentQueue<Ready, QueueTraits> ready;
     std::atomic<std::size_t> ready_count{0};
     // True while tasks that are due wait in `held` for room: newer ones then queue behind them.
@@ -131,10 +152,16 @@ class Scheduler final : public engine::TaskSink {
     std::vector<Held> held;  // a heap by LaterFirst; guarded by timer_mutex_
     std::atomic<std::size_t> held_count{0};
     std::mutex busy_mutex;
-    // Charges with a running task, and the tasks that wait for its end; guarded by busy_mutex.
-    std::unordered_map<std::string, std::vector<core::Effect>> busy;
+    // Charges whose turn is taken, and the tasks that wait for it; guarded by busy_mutex.
+    std::unordered_map<std::string, std::deque<core::Effect>> busy;
     std::atomic<std::size_t> behind{0};  // tasks in `busy`
     std::vector<std::thread> workers;
+
+    // Of a queue with a call. The first two are the conductor's own.
+    std::deque<Ready> taken;  // from `ready` and not started; ready_count still counts them
+    std::size_t in_flight = 0;
+    std::mutex ended_mutex;
+    std::vector<Ended> ended;  // calls that have come to their end; guarded by ended_mutex
 
     [[nodiscard]] bool counted() const { return !options.memory_max; }
     [[nodiscard]] std::size_t waiting() const {
@@ -143,14 +170,27 @@ class Scheduler final : public engine::TaskSink {
   };
 
   [[nodiscard]] Queue* queue_of(core::TaskClass task) const;  // null: no queue takes it
-  void make_ready(Queue& queue, Timestamp now, core::Effect task);
+  void make_ready(Queue& queue, Timestamp now, core::Effect task, bool has_turn = false);
   void hold_back(Queue& queue, Timestamp now, Timestamp due, core::Effect task);
+  // The room of `count` ready tasks that are started now, the last of them ready since then.
+  void leave_ready(Queue& queue, std::size_t count, Timestamp since);
   void work(Queue& queue);
   void release_at(Timestamp now, core::Effect effect);
   void run(Queue& queue, std::vector<Ready>& batch);
   void perform(Queue& queue, std::span<const core::Effect> tasks);
-  // Takes the charge that the task is about; false: another task has it, and passes this one on.
-  [[nodiscard]] static bool take_turn(Queue& queue, const std::string& charge, core::Effect& task);
+  [[nodiscard]] std::vector<bool> ask_wanted(std::span<const core::Effect> tasks) const;
+
+  void conduct(Queue& queue);
+  void begin(Queue& queue);
+  void begin_calls(Queue& queue, std::span<const core::Effect> tasks,
+                   std::vector<std::string> charges);
+  static void end(Queue& queue, Ended ended);
+  void settle(Queue& queue);
+
+  // The charge that a task is about; empty for tasks that are about none.
+  [[nodiscard]] static std::string charge_of(const core::Effect& task);
+  // Takes the turn of the task's charge; false: another task has it, and will pass it on to this.
+  [[nodiscard]] static bool take_turn(Queue& queue, const std::string& charge, Ready& ready);
   void pass_turn(Queue& queue, const std::string& charge);
   void run_timer();
   [[nodiscard]] std::chrono::microseconds promote(Timestamp now);

@@ -494,7 +494,7 @@ class Health(CliCase):
 
     def test_a_recovering_server_lives_and_is_not_ready(self):
         """Whatever it is asked before it is ready, it says so. The recovery may be quick."""
-        server = self.start(settings=["gateway.workers=1", "gateway.latency=60s"])
+        server = self.start(settings=["gateway.calls_max=1", "gateway.latency=60s"])
         with server.client() as client:
             account_id = self.open_account(client, "1000.00")
             for _ in range(2000):

@@ -220,6 +220,37 @@ class Bounds(ContractCase):
                 self.assert_status(answer, 201, 202)
 
 
+class FewDescriptors(Server):
+    """A server whose system permits 656 descriptors: 400 beside the 256 that are needed anyway."""
+
+    def command(self):
+        return ["prlimit", "--nofile=656", *super().command()]
+
+
+class Descriptors(ContractCase):
+    CALLS = ("gateway.kind=http", "gateway.url=http://127.0.0.1:9", "fraud.mode=http",
+             "fraud.url=http://127.0.0.1:9", "gateway.calls_max=300", "fraud.calls_max=100")
+
+    def lowered(self, *settings):
+        with FewDescriptors(settings=settings) as server:
+            return server.log_lines("descriptors_few")
+
+    def test_too_few_are_shared_among_clients_and_calls_and_the_log_says_so(self):
+        line, = self.lowered(*self.CALLS)
+        self.assertEqual((line["connections_max"], line["gateway_calls_max"],
+                          line["fraud_calls_max"]), (200, 150, 50))
+        self.assertEqual((line["configured"], line["gateway_configured"],
+                          line["fraud_configured"]), (10000, 300, 100))
+
+    def test_calls_inside_the_process_need_none(self):
+        line, = self.lowered("gateway.calls_max=300", "fraud.calls_max=100")
+        self.assertEqual((line["connections_max"], line["gateway_calls_max"]), (400, 0))
+
+    def test_what_fits_is_left_as_it_is(self):
+        self.assertEqual(self.lowered(*self.CALLS[:4], "gateway.calls_max=10",
+                                      "fraud.calls_max=10", "server.connections_max=380"), [])
+
+
 class Ending(ContractCase):
     def test_a_request_in_progress_is_answered_and_does_not_hold_up_the_end(self):
         with Server(settings=["server.drain_timeout=5m"]) as server, server.client() as client:

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import threading
 import unittest
 import urllib.error
 import urllib.request
@@ -506,6 +507,26 @@ class AnotherGateway(SagaCase):
         self.ends(payment_id, "success")
         self.assert_in_order(payment_id, "gateway_in_doubt", "gateway_confirmed")
         held.clear()
+
+    def test_calls_that_hang_hold_up_no_other_and_no_thread(self):
+        let_go = threading.Event()
+        self.addCleanup(let_go.set)
+
+        def answer(request):
+            if self.kind(request) == "charge" and request.json["payment_method"] == "slow":
+                let_go.wait()
+            return self.CONFIRMED
+        self.gateway.answer = answer
+        self.ends(self.start("visa"), "success")
+        threads = self.server.threads()
+        stuck = [self.start("slow") for _ in range(20)]
+        self.gateway.wait_for(21)
+        self.assertEqual(self.server.threads(), threads)
+        self.ends(self.start("visa"), "success")
+        self.assertEqual({self.state(payment_id)["status"] for payment_id in stuck}, {"pending"})
+        let_go.set()
+        for payment_id in stuck:
+            self.ends(payment_id, "success")
 
 
 class CommandLine(unittest.TestCase):

@@ -290,6 +290,27 @@ class Http(FraudCase):
                    "fraud.request_timeout=30s", 'fraud.retry={initial_interval="10ms",'
                    'maximum_interval="20ms",maximum_attempts=4}')
 
+    def test_checks_that_hang_hold_up_no_other_and_no_thread(self):
+        let_go = threading.Event()
+        self.addCleanup(let_go.set)
+
+        def answer(request):
+            if request.json["payment_method"] == "slow":
+                let_go.wait()
+            return Reply.of({"result": "approved"})
+        self.service.answer = answer
+        self.ends(self.start("pm_ok"), "success")
+        threads = self.server.threads()
+        stuck = [self.start("slow") for _ in range(20)]
+        self.service.wait_for(21)
+        self.assertEqual(self.server.threads(), threads)
+        self.ends(self.start("pm_ok"), "success")
+        for payment_id in stuck:
+            self.at_step(payment_id, "fraud_check")
+        let_go.set()
+        for payment_id in stuck:
+            self.ends(payment_id, "success")
+
     def asked_about(self, payment_id):
         return [request for request in self.service.requests
                 if request.json["payment_id"] == payment_id]

@@ -224,7 +224,7 @@ class NotStored(KeyCase):
 class Overloaded(KeyCase):
     """More open payments than are allowed: the surplus is refused, not stored and not recorded."""
 
-    settings = (QUICK_RETRY, "gateway.latency=300ms", "gateway.workers=2", "payments.open_max=6")
+    settings = (QUICK_RETRY, "gateway.latency=300ms", "gateway.calls_max=2", "payments.open_max=6")
 
     def test_503_is_not_stored(self):
         account_id = self.open_account(self.client, "100.00")

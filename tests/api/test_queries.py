@@ -55,7 +55,7 @@ class Steps(SagaCase):
         self.at_step(payment_id, "compensate")
 
     def test_a_call_that_runs_and_one_in_doubt(self):
-        self.serve(f"gateway.latency={SLOWNESS}s", "gateway.workers=4",
+        self.serve(f"gateway.latency={SLOWNESS}s", "gateway.calls_max=4",
                    f"gateway.inquiry_initial_interval={SLOWNESS}s",
                    f"gateway.inquiry_maximum_interval={SLOWNESS}s")
         payment_id = self.start("pm_timeout")
@@ -269,12 +269,12 @@ class Workflows(SagaCase):
 
 class Queues(SagaCase):
     def test_what_waits_and_what_runs_is_counted(self):
-        self.serve(f"gateway.latency={3 * SLOWNESS}s", "gateway.workers=2", SLOW_RETRY)
+        self.serve(f"gateway.latency={3 * SLOWNESS}s", "gateway.calls_max=2", SLOW_RETRY)
         self.assertEqual((self.queue("gateway")["depth"], self.queue("gateway")["running"]),
                          (0, 0))
         payment_ids = [self.start("pm_ok", "1.00") for _ in range(6)]
         busy = wait_until(lambda: self.queue("gateway")["running"] == 2 and self.queue("gateway"),
-                          "both workers are busy")
+                          "two calls are in flight")
         self.assertLessEqual(busy["depth"] + busy["running"], 6)
         self.assertGreater(busy["depth"], 0)
         wait_until(lambda: self.queue("gateway")["oldest_age_ms"] > 100, "the oldest one ages")
@@ -283,8 +283,8 @@ class Queues(SagaCase):
         idle = self.queue("gateway")
         self.assertEqual((idle["depth"], idle["running"], idle["oldest_age_ms"]), (0, 0, 0))
 
-    def test_waiting_payments_hold_no_worker(self):
-        self.serve("gateway.workers=1", "fraud.mode=manual", SLOW_RETRY)
+    def test_waiting_payments_hold_no_call(self):
+        self.serve("gateway.calls_max=1", "fraud.mode=manual", SLOW_RETRY)
         for method in ("pm_manual", "pm_ok", "pm_down"):
             for _ in range(5):
                 self.start(method, "1.00")

@@ -95,7 +95,7 @@ class QuickGateway(ApiCase):
 
 
 class SlowGateway(ApiCase):
-    settings = (QUICK_RETRY, "gateway.latency=2500ms", "gateway.workers=50")
+    settings = (QUICK_RETRY, "gateway.latency=2500ms", "gateway.calls_max=50")
 
     def setUp(self):
         super().setUp()
@@ -145,7 +145,7 @@ class SlowGateway(ApiCase):
 
     def test_more_waiters_than_allowed_do_not_keep_others_out(self):
         """Every place for a request held by a waiter would leave none for a plain one."""
-        server = Server(settings=["gateway.latency=4s", "gateway.workers=50",
+        server = Server(settings=["gateway.latency=4s", "gateway.calls_max=50",
                                   "server.requests_max=12", "server.waiters_max=8"])
         self.addCleanup(server.close)
         server.start()

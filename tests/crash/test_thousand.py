@@ -83,7 +83,7 @@ class Thousand(ContractCase):
 
     def test_killed_while_all_of_them_are_in_flight(self):
         """All accepted, some taken by the gateway, most still open."""
-        server = self.start("gateway.latency=25ms", "gateway.workers=8")
+        server = self.start("gateway.latency=25ms", "gateway.calls_max=8")
         acknowledged = []
         together(CLIENTS, lambda number: self.create(server, acknowledged, number))
         self.assertEqual(len(acknowledged), COUNT)

@@ -143,6 +143,10 @@ class Server:
     def running(self):
         return self.process is not None and self.process.poll() is None
 
+    def threads(self):
+        """How many the process has."""
+        return len(list(pathlib.Path(f"/proc/{self.pid}/task").iterdir()))
+
     def command(self):
         command = [binary(), "serve", "--data", str(self.data),
                    "--listen", f"127.0.0.1:{self.fixed_port}"]

@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "support/blocking.h"
+
 namespace payonce::adapters {
 namespace {
 
@@ -59,7 +61,8 @@ class FakeService {
 };
 
 core::RecordFraudReply check_at(const std::string& url) {
-  return HttpFraud::make({.url = url, .timeout = milliseconds(20'000)}).value()->check(task());
+  const auto fraud = HttpFraud::make({.url = url, .timeout = milliseconds(20'000)}).value();
+  return testing_support::check_and_wait(*fraud, task());
 }
 
 core::RecordFraudReply check_with(int status, const std::string& body) {
@@ -125,7 +128,7 @@ TEST(HttpFraud, AfterStop_NothingIsAsked) {
   const auto fraud =
       HttpFraud::make({.url = service.url(), .timeout = milliseconds(20'000)}).value();
   fraud->stop();
-  EXPECT_EQ(fraud->check(task()).reply, FraudReply::kFailed);
+  EXPECT_EQ(testing_support::check_and_wait(*fraud, task()).reply, FraudReply::kFailed);
   service.stop();
   EXPECT_TRUE(service.asked.path.empty());
 }

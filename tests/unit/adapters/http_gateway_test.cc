@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/blocking.h"
 #include "support/helper_process.h"
 #include "support/temp_dir.h"
 
@@ -29,6 +30,7 @@ using core::InquiryReply;
 using core::RefundReply;
 using core::UndoReply;
 using std::chrono::milliseconds;
+using testing_support::BlockingGateway;
 
 Money dollars(std::int64_t minor) { return {minor, *Currency::find("USD")}; }
 
@@ -128,8 +130,12 @@ HttpGateway::Options options_of(std::string url) {
           .refused_errors = {"invalid_request", "authentication_failed"}};
 }
 
-std::unique_ptr<HttpGateway> gateway_at(std::string url) {
-  return HttpGateway::make(options_of(std::move(url))).value();
+std::unique_ptr<BlockingGateway> gateway_of(HttpGateway::Options options) {
+  return std::make_unique<BlockingGateway>(HttpGateway::make(std::move(options)).value());
+}
+
+std::unique_ptr<BlockingGateway> gateway_at(std::string url) {
+  return gateway_of(options_of(std::move(url)));
 }
 
 core::RecordGatewayReply charge_with(int status, const std::string& body) {
@@ -510,13 +516,12 @@ TEST(HttpGateway, Https_OnlyWithACertificateThatIsVouchedFor) {
       << "openssl and Debian's python3 are needed: scripts/deps.sh test";
   const std::string port = std::to_string(started["port"].GetInt());
   HttpGateway::Options options = options_of("https://localhost:" + port);
-  const auto unknown = HttpGateway::make(options).value()->charge(charge_of("unknown"));
+  const auto unknown = gateway_of(options)->charge(charge_of("unknown"));
   EXPECT_EQ(unknown.reply, GatewayReply::kTemporaryFailure);
   EXPECT_TRUE(unknown.detail.contains("certificate")) << unknown.detail;
   options.ca_file = started["certificate"].GetString();
   // The server answers 204, which says nothing; that it was reached is what counts here.
-  EXPECT_EQ(HttpGateway::make(options).value()->charge(charge_of("known")).reply,
-            GatewayReply::kNoAnswer);
+  EXPECT_EQ(gateway_of(options)->charge(charge_of("known")).reply, GatewayReply::kNoAnswer);
   const auto body = server.next();
   ASSERT_TRUE(body.IsObject());
   EXPECT_TRUE(std::string(body["body"].GetString()).contains(R"("id":"known")"));
@@ -549,7 +554,7 @@ TEST(HttpGateway, NoAnswerInTime_LeavesItOpen) {
   });
   HttpGateway::Options options = options_of(server.url());
   options.timeout = milliseconds(50);
-  const auto gateway = HttpGateway::make(options).value();
+  const auto gateway = gateway_of(options);
   EXPECT_EQ(gateway->charge(charge_of()).reply, GatewayReply::kNoAnswer);
   over.set_value();
 }

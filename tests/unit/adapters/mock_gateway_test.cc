@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <mutex>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "adapters/mock_methods.h"
@@ -347,19 +351,55 @@ TEST(MockGateway, Async_AnUndoneChargeIsNotCalledBackAbout) {
   }
 }
 
-TEST(MockGateway, Stop_EndsLatencyAndDropsCallbacks) {
+MockGateway::Options slow(std::chrono::milliseconds latency) {
   MockGateway::Options options;
-  options.latency = std::chrono::hours(1);
+  options.latency = latency;
   options.callback_delay = std::chrono::hours(1);
-  MockGateway gateway(options);
+  return options;
+}
+
+TEST(MockGateway, Stop_EndsLatencyAndDropsCallbacks) {
+  MockGateway gateway(slow(std::chrono::hours(1)));
   Inbox inbox;
   gateway.set_callback([&](core::RecordCallback callback) { inbox(std::move(callback)); });
   gateway.expect_callback(waiting("p"));
-  auto charging = std::async(std::launch::async, [&] { return reply_to(gateway, "pm_ok"); });
+  auto charging =
+      std::async(std::launch::async, [&] { return reply_to(gateway.waited(), "pm_ok"); });
+  std::vector<GatewayReply> replies;
+  for (const char* method : {"pm_ok", "pm_decline"}) {
+    gateway.after_latency([&, method] { replies.push_back(reply_to(gateway, method)); });
+  }
+  EXPECT_TRUE(replies.empty());
   gateway.stop();
-  EXPECT_EQ(charging.get(), GatewayReply::kConfirmed);  // the truth, only earlier
+  // The truth, only earlier.
+  EXPECT_EQ(charging.get(), GatewayReply::kConfirmed);
+  EXPECT_EQ(replies, (std::vector{GatewayReply::kConfirmed, GatewayReply::kDeclined}));
   gateway.expect_callback(waiting("q"));
+  gateway.after_latency([&] { replies.push_back(reply_to(gateway, "pm_down")); });
+  EXPECT_EQ(replies.size(), 3U);
   EXPECT_TRUE(inbox.all().empty());
+}
+
+TEST(MockGateway, CallsInTheirLatency_HoldOneThreadAndComeInTheirOrder) {
+  constexpr int kCalls = 1000;
+  MockGateway gateway(slow(milliseconds(1)));
+  std::vector<int> order;
+  std::set<std::thread::id> threads;
+  std::promise<void> all;
+  for (int i = 0; i < kCalls; ++i) {
+    gateway.after_latency([&, i] {
+      order.push_back(i);
+      threads.insert(std::this_thread::get_id());
+      if (i + 1 == kCalls) {
+        all.set_value();
+      }
+    });
+  }
+  all.get_future().wait();
+  EXPECT_EQ(order.size(), std::size_t{kCalls});
+  EXPECT_TRUE(std::ranges::is_sorted(order));
+  EXPECT_EQ(threads.size(), 1U);
+  EXPECT_FALSE(threads.contains(std::this_thread::get_id()));
 }
 
 TEST(MockGateway, Journal_TakesAKeyOnceAcrossARestart) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "adapters/http_gateway.h"
+#include "support/blocking.h"
 #include "support/temp_dir.h"
 #include "webhook/standard_webhooks.h"
 
@@ -45,13 +46,14 @@ class World {
       : server_(MockGatewayServer::open(with).value()),
         url("http://" + server_->bind().value()),
         thread_([this] { server_->serve(); }),
-        gateway(adapters::HttpGateway::make({.url = url,
-                                             .connect_timeout = milliseconds(20'000),
-                                             .timeout = milliseconds(20'000),
-                                             .api_key = {},
-                                             .ca_file = {},
-                                             .refused_errors = {}})
-                    .value()),
+        gateway(std::make_unique<testing_support::BlockingGateway>(
+            adapters::HttpGateway::make({.url = url,
+                                         .connect_timeout = milliseconds(20'000),
+                                         .timeout = milliseconds(20'000),
+                                         .api_key = {},
+                                         .ca_file = {},
+                                         .refused_errors = {}})
+                .value())),
         raw(HttpClient::make({.url = url,
                               .connect_timeout = milliseconds(20'000),
                               .timeout = milliseconds(20'000),
@@ -108,7 +110,7 @@ class World {
   std::thread thread_;
 
  public:
-  std::unique_ptr<adapters::HttpGateway> gateway;
+  std::unique_ptr<testing_support::BlockingGateway> gateway;
   std::unique_ptr<HttpClient> raw;
 };
 

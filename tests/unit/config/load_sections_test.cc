@@ -96,7 +96,7 @@ TEST_F(LoadSections, Fraud_IsReadWhole) {
   expected.parent_close = FraudClose::kAbandon;
   expected.url = "http://127.0.0.1:1/check";
   expected.request_timeout = seconds{4};
-  expected.workers = 5;
+  expected.calls_max = 5;
   expected.queue_max = 6;
   expected.retry.maximum_attempts = 7;
   EXPECT_EQ(options_of({.file = write(R"(
@@ -109,7 +109,7 @@ timeout = "3s"
 parent_close = "abandon"
 url = "http://127.0.0.1:1/check"
 request_timeout = "4s"
-workers = 5
+calls_max = 5
 queue_max = 6
 retry = { maximum_attempts = 7 }
 )")})

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "support/engine_world.h"
+#include "support/hands.h"
 #include "tasks/scheduler.h"
 
 namespace payonce::tasks {
@@ -42,8 +43,10 @@ std::string label(const core::Effect& effect) {
   return std::visit(Label(), effect);
 }
 
+enum class Kind { kWorkers, kCalls };  // which kind of queue the gateway has
+
 // Writes down what starts and what is posted, in order; tasks wait while the gate is closed.
-class ChargeTest : public testing::Test {
+class ChargeTest : public testing::TestWithParam<Kind> {
  protected:
   ~ChargeTest() override {
     open_gate();
@@ -57,8 +60,7 @@ class ChargeTest : public testing::Test {
     scheduler->add_queue(
         {.name = "timers", .takes = core::TaskClass::kTimer, .workers = 1, .memory_max = 1000},
         [this](const core::Effect& task) { return run(task); });
-    scheduler->add_queue({.name = "gateway", .workers = workers},
-                         [this](const core::Effect& task) { return run(task); });
+    add_gateway(workers, [this](const core::Effect& task) { return run(task); });
     scheduler->add_queue({.name = "fraud", .takes = core::TaskClass::kFraud},
                          [this](const core::Effect& task) { return run(task); });
     scheduler->add_queue({.name = "notify", .takes = core::TaskClass::kNotify},
@@ -78,6 +80,18 @@ class ChargeTest : public testing::Test {
       return answers;
     });
     scheduler->start();
+  }
+  // As many tasks at a time as there are workers: in them, or in flight.
+  void add_gateway(std::size_t workers, const Activity& activity) {
+    if (GetParam() == Kind::kWorkers) {
+      scheduler->add_queue({.name = "gateway", .workers = workers}, activity);
+      return;
+    }
+    hands = std::make_unique<testing_support::Hands>(workers);
+    scheduler->add_queue({.name = "gateway", .calls_max = workers},
+                         [this, activity](const core::Effect& task, Done done) {
+                           hands->hand([=] { done(activity(task)); });
+                         });
   }
   // The result is only a label in the shape of a command.
   core::Command run(const core::Effect& task) {
@@ -145,10 +159,16 @@ class ChargeTest : public testing::Test {
   std::vector<std::string> trace;
   std::set<std::string> unwanted;
   std::map<std::string, int> asked;
+  std::unique_ptr<testing_support::Hands> hands;
   std::unique_ptr<Scheduler> scheduler;
 };
 
-TEST_F(ChargeTest, Void_NeverRunsWhileItsChargeDoes_AndStartsAfterItsResultIsPosted) {
+INSTANTIATE_TEST_SUITE_P(Both, ChargeTest, testing::Values(Kind::kWorkers, Kind::kCalls),
+                         [](const auto& kind) {
+                           return kind.param == Kind::kWorkers ? "Workers" : "Calls";
+                         });
+
+TEST_P(ChargeTest, Void_NeverRunsWhileItsChargeDoes_AndStartsAfterItsResultIsPosted) {
   start(4);
   close_gate();
   scheduler->release(call("pay_1"));
@@ -171,7 +191,7 @@ TEST_F(ChargeTest, Void_NeverRunsWhileItsChargeDoes_AndStartsAfterItsResultIsPos
                                  "posted void pay_1"));
 }
 
-TEST_F(ChargeTest, EveryKindOfTaskAboutOneCharge_WaitsForTheOthers) {
+TEST_P(ChargeTest, EveryKindOfTaskAboutOneCharge_WaitsForTheOthers) {
   start(6);
   close_gate();
   scheduler->release(call("pay_1"));
@@ -195,7 +215,7 @@ TEST_F(ChargeTest, EveryKindOfTaskAboutOneCharge_WaitsForTheOthers) {
   }
 }
 
-TEST_F(ChargeTest, TasksAboutNoCharge_RunBesideIt) {
+TEST_P(ChargeTest, TasksAboutNoCharge_RunBesideIt) {
   start(4);
   close_gate();
   scheduler->release(call("pay_1"));
@@ -211,14 +231,14 @@ TEST_F(ChargeTest, TasksAboutNoCharge_RunBesideIt) {
   wait_for("started check fraud-check-pay_1");
 }
 
-TEST_F(ChargeTest, ManyTasksOfFewCharges_NeverRunTwoOfOneAtATime) {
+TEST_P(ChargeTest, ManyTasksOfFewCharges_NeverRunTwoOfOneAtATime) {
   start(8);
   std::mutex busy_mutex;
   std::map<std::string, int> busy;
   std::atomic<int> clashes{0};
   scheduler->stop();
   scheduler = std::make_unique<Scheduler>(clock, 1'000'000);
-  scheduler->add_queue({.name = "gateway", .workers = 8}, [&](const core::Effect& task) {
+  add_gateway(8, [&](const core::Effect& task) {
     const std::string id = std::get<core::CallGateway>(task).payment_id;
     {
       const std::lock_guard lock(busy_mutex);
@@ -242,7 +262,7 @@ TEST_F(ChargeTest, ManyTasksOfFewCharges_NeverRunTwoOfOneAtATime) {
   scheduler->stop();
 }
 
-TEST_F(ChargeTest, UnwantedTask_IsDroppedWithoutAPost) {
+TEST_P(ChargeTest, UnwantedTask_IsDroppedWithoutAPost) {
   start(1, 2);
   drop("call pay_1");
   scheduler->release(call("pay_1"));
@@ -253,7 +273,7 @@ TEST_F(ChargeTest, UnwantedTask_IsDroppedWithoutAPost) {
   EXPECT_EQ(scheduler->stats()[1].completed, 1U);
 }
 
-TEST_F(ChargeTest, TaskThatIsNotWantedOnceItsTurnComes_IsDropped) {
+TEST_P(ChargeTest, TaskThatIsNotWantedOnceItsTurnComes_IsDropped) {
   start(2);
   close_gate();
   scheduler->release(call("pay_1"));
@@ -266,7 +286,7 @@ TEST_F(ChargeTest, TaskThatIsNotWantedOnceItsTurnComes_IsDropped) {
   EXPECT_THAT(traced(), ElementsAre("started call pay_1", "posted call pay_1"));
 }
 
-TEST_F(ChargeTest, WhetherATaskIsWanted_IsAskedOnlyWhenItWouldRun) {
+TEST_P(ChargeTest, WhetherATaskIsWanted_IsAskedOnlyWhenItWouldRun) {
   start(1);
   core::CallGateway later = call("pay_1");
   later.not_before = kStart + Duration::ms(1);
@@ -281,7 +301,7 @@ TEST_F(ChargeTest, WhetherATaskIsWanted_IsAskedOnlyWhenItWouldRun) {
   EXPECT_THAT(traced(), ElementsAre("started call pay_2", "posted call pay_2"));
 }
 
-TEST_F(ChargeTest, Timer_RunsWhenItIsDue) {
+TEST_P(ChargeTest, Timer_RunsWhenItIsDue) {
   start(1);
   scheduler->release(timer("pay_1", kStart + Duration::ms(1)));
   scheduler->release(call("pay_2"));
@@ -291,7 +311,7 @@ TEST_F(ChargeTest, Timer_RunsWhenItIsDue) {
   wait_for("posted timer pay_1");
 }
 
-TEST_F(ChargeTest, TimerThatNothingWaitsFor_IsDropped) {
+TEST_P(ChargeTest, TimerThatNothingWaitsFor_IsDropped) {
   start(1);
   drop("timer pay_1");
   scheduler->release(timer("pay_1", kStart + Duration::ms(1)));
@@ -300,7 +320,7 @@ TEST_F(ChargeTest, TimerThatNothingWaitsFor_IsDropped) {
   EXPECT_THAT(traced(), IsEmpty());
 }
 
-TEST_F(ChargeTest, Timers_AreNotCountedAsPending) {
+TEST_P(ChargeTest, Timers_AreNotCountedAsPending) {
   start(1, 2);
   for (int i = 0; i < 100; ++i) {
     scheduler->release(timer("pay_" + std::to_string(i), kStart + Duration::ms(1)));
@@ -317,7 +337,7 @@ TEST_F(ChargeTest, Timers_AreNotCountedAsPending) {
   EXPECT_TRUE(scheduler->saturated());
 }
 
-TEST_F(ChargeTest, TasksBehindOneThatRuns_ArePendingToo) {
+TEST_P(ChargeTest, TasksBehindOneThatRuns_ArePendingToo) {
   start(2, 2);
   close_gate();
   scheduler->release(call("pay_1"));
@@ -328,7 +348,7 @@ TEST_F(ChargeTest, TasksBehindOneThatRuns_ArePendingToo) {
   EXPECT_TRUE(eventually([&] { return !scheduler->saturated(); }));
 }
 
-TEST_F(ChargeTest, Stop_DropsTasksThatWaitForTheirTurn) {
+TEST_P(ChargeTest, Stop_DropsTasksThatWaitForTheirTurn) {
   start(2);
   close_gate();
   scheduler->release(call("pay_1"));
@@ -347,21 +367,20 @@ TEST_F(ChargeTest, Stop_DropsTasksThatWaitForTheirTurn) {
 
 // ---- Together with the engine
 
-TEST_F(ChargeTest, CancelWhileTheCallRuns_VoidsWhatTheCallDid) {
+TEST_P(ChargeTest, CancelWhileTheCallRuns_VoidsWhatTheCallDid) {
   testing_support::EngineWorld world;
   scheduler = std::make_unique<Scheduler>(world.clock, 1000);
-  scheduler->add_queue({.name = "gateway", .workers = 2},
-                       [&](const core::Effect& task) -> core::Command {
-                         run(task);
-                         if (const auto* charge = std::get_if<core::CallGateway>(&task)) {
-                           return testing_support::EngineWorld::confirmed(charge->payment_id);
-                         }
-                         const auto& voided = std::get<core::UndoAtGateway>(task);
-                         return core::RecordUndoReply{.payment_id = voided.payment_id,
-                                                      .call = voided.call,
-                                                      .reply = core::UndoReply::kDone,
-                                                      .detail = {}};
-                       });
+  add_gateway(2, [&](const core::Effect& task) -> core::Command {
+    run(task);
+    if (const auto* charge = std::get_if<core::CallGateway>(&task)) {
+      return testing_support::EngineWorld::confirmed(charge->payment_id);
+    }
+    const auto& voided = std::get<core::UndoAtGateway>(task);
+    return core::RecordUndoReply{.payment_id = voided.payment_id,
+                                 .call = voided.call,
+                                 .reply = core::UndoReply::kDone,
+                                 .detail = {}};
+  });
   scheduler->set_post(
       [&](std::vector<core::Command> results) { world.engine->post_all(std::move(results)); });
   scheduler->set_wanted(
