@@ -24,6 +24,10 @@ add_link_options("$<$<CONFIG:Release>:-Wl,--gc-sections>")
 add_compile_definitions("$<$<CONFIG:Release>:_FORTIFY_SOURCE=2>"
   "$<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>")
 
+if(PAYONCE_PLANTED_BUGS)
+  add_compile_definitions(PAYONCE_PLANTED_BUGS)
+endif()
+
 if(PAYONCE_SANITIZER STREQUAL "address")
   set(payonce_sanitize -fsanitize=address,undefined -fno-sanitize-recover=all)
 elseif(PAYONCE_SANITIZER STREQUAL "thread")

@@ -60,3 +60,12 @@ function(payonce_executable)
       VERBATIM)
   endif()
 endfunction()
+
+# The simulator without the rest of the server, for builds with planted bugs.
+function(payonce_planted_executable)
+  add_executable(payonce_planted "${PROJECT_SOURCE_DIR}/tests/planted/main.cc"
+    "${PROJECT_SOURCE_DIR}/src/app/simulate_command.cc"
+    "${PROJECT_SOURCE_DIR}/src/app/simulate_apart.cc")
+  target_link_libraries(payonce_planted PRIVATE payonce::sim third_party::cli11 third_party::fmt
+    third_party::rapidjson)
+endfunction()

@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "engine/checkpointer.h"
 #include "engine/engine.h"
+#include "engine/log_clock.h"
 #include "engine/retention.h"
 #include "http/api.h"
 #include "observe/logger.h"
@@ -58,7 +59,7 @@ class Backstage {
   observe::Logger* log_;
   Store store_;
   Outside* outside_;
-  LogClock clock_;
+  engine::LogClock clock_;
   tasks::Scheduler scheduler_;
   CallbackWatch tasks_;
   std::optional<engine::Engine> engine_;

@@ -14,6 +14,7 @@
 #include "app/mock_gateway_command.h"
 #include "app/offline.h"
 #include "app/serve.h"
+#include "app/simulate_command.h"
 #include "app/version_text.h"
 #include "config/load.h"
 #include "config/render.h"
@@ -33,6 +34,7 @@ struct Arguments {
   std::string id;  // of the workflow to inspect
   MockGatewayCommand mock;
   BenchCommand bench;
+  SimulateCommand simulate;
 };
 
 config::Sources to_sources(const Arguments& arguments) {
@@ -126,6 +128,17 @@ int with_options(const Arguments& arguments, Run&& run) {
   return loaded ? run(loaded->options) : refuse(loaded.error());
 }
 
+int run_inspect(const Arguments& arguments) {
+  return with_options(arguments, [&](const auto& options) {
+    return inspect(options, arguments.id, arguments.json);
+  });
+}
+
+int run_diagram() {
+  std::fputs(core::render_saga_page().c_str(), stdout);
+  return kExitOk;
+}
+
 void add_config_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--config", arguments.config, "Configuration file (TOML)");
   command.add_option("--data", arguments.data, "Data directory (storage.data)");
@@ -167,6 +180,8 @@ int run(int argc, char** argv) {
       "mock-gateway", "Run the mock gateway as a server of its own, with signed callbacks");
   CLI::App* benching =
       cli.add_subcommand("bench", "Load a server at fixed rates, measure and check it");
+  CLI::App* simulating = cli.add_subcommand(
+      "simulate", "Run a whole server under faults on virtual time, and check it");
   CLI::App* diagram =
       cli.add_subcommand("diagram", "Print the payment saga as a page with its diagram and table");
   for (CLI::App* command : {serve, check, health, replaying, inspecting}) {
@@ -175,6 +190,7 @@ int run(int argc, char** argv) {
   inspecting->add_option("ID", arguments.id, "Id of a payment, fraud check or refund")->required();
   add_mock_options(*mock, arguments.mock);
   add_bench_options(*benching, arguments.bench);
+  add_simulate_options(*simulating, arguments.simulate);
   for (CLI::App* command : {replaying, inspecting}) {
     command->add_flag("--json", arguments.json, "Print JSON");
   }
@@ -200,9 +216,7 @@ int run(int argc, char** argv) {
                         [&](const auto& options) { return replay(options, arguments.json); });
   }
   if (inspecting->parsed()) {
-    return with_options(arguments, [&](const auto& options) {
-      return inspect(options, arguments.id, arguments.json);
-    });
+    return run_inspect(arguments);
   }
   if (mock->parsed()) {
     return mock_gateway(arguments.mock);
@@ -210,11 +224,10 @@ int run(int argc, char** argv) {
   if (benching->parsed()) {
     return run_bench(arguments.bench);
   }
-  if (diagram->parsed()) {
-    std::fputs(core::render_saga_page().c_str(), stdout);
-    return kExitOk;
+  if (simulating->parsed()) {
+    return run_simulate(arguments.simulate);
   }
-  return run_version(arguments);
+  return diagram->parsed() ? run_diagram() : run_version(arguments);
 }
 
 // Everything that throws is caught here: the libraries for command line and configuration do.

@@ -4,6 +4,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/planted.h"
 #include "core/fold.h"
 #include "core/idempotency/keys.h"
 #include "core/ledger/decide.h"
@@ -14,7 +15,12 @@ namespace payonce::core {
 Outcome Machine::handle(const Input& input, Timestamp now, Renderer* renderer, Answer& answer,
                         Produced& out) {
   // The log's time never runs backwards, whatever the clock does.
-  now = std::max(now, position_.last_time);
+  now = planted(Bug::kClockRunsBack) ? now : std::max(now, position_.last_time);
+#ifdef PAYONCE_PLANTED_BUGS
+  if (late_key_) {
+    append(*std::exchange(late_key_, std::nullopt), now, out);
+  }
+#endif
   if (input.keyed) {
     const KeyRecord* record = rows_->keys.find(input.keyed->key);
     if (const auto earlier = check_key(*input.keyed, record, now)) {
@@ -269,13 +275,19 @@ void Machine::keep_answer(const KeyedRequest& request, const Outcome& outcome, c
            now, out);
     return;
   }
-  append({StreamKind::kIdempotency,
-          {},
-          AnswerRecorded{.key = request.key,
-                         .fingerprint = request.fingerprint,
-                         .retention = request.retention,
-                         .answer = answer}},
-         now, out);
+  NewEvent recorded{StreamKind::kIdempotency,
+                    {},
+                    AnswerRecorded{.key = request.key,
+                                   .fingerprint = request.fingerprint,
+                                   .retention = request.retention,
+                                   .answer = answer}};
+#ifdef PAYONCE_PLANTED_BUGS
+  if (planted(Bug::kKeyAfterEffect)) {
+    late_key_ = std::move(recorded);
+    return;
+  }
+#endif
+  append(std::move(recorded), now, out);
 }
 
 void Machine::commit_decision(Timestamp now, Produced& out) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,9 @@ class Machine {
   Rows* rows_;
   Position position_;
   Decision decision_;  // scratch, empty between commands
+#ifdef PAYONCE_PLANTED_BUGS
+  std::optional<NewEvent> late_key_;
+#endif
 };
 
 }  // namespace payonce::core

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace payonce::engine {
 namespace {
 
@@ -91,6 +93,12 @@ void Backlog::look_ahead(const core::Machine::Position& newest, Timestamp now) {
   }
   if (!started_) {
     started_ = true;
+    if (planted(Bug::kTimerLostAtStart) || planted(Bug::kCallLostAtStart)) {
+      Lane& lane =
+          lane_of(planted(Bug::kTimerLostAtStart) ? TaskClass::kTimer : TaskClass::kGateway);
+      lane.until = {};
+      lane.ahead.reset();
+    }
     if (tasks_->wants_later()) {
       reminded_ = core::due_from(lane_of(TaskClass::kTimer).horizon + kTick);
     }
@@ -103,6 +111,9 @@ void Backlog::move(Lane& lane, Timestamp since) const {
     lane.until = since;
   }
   lane.ahead = std::max(lane.horizon + kTick, since);
+  if (planted(Bug::kTaskLostAtHorizon)) {
+    lane.ahead = *lane.ahead + Duration::seconds(1);
+  }
   lane.horizon = since + limits_.ahead;
 }
 

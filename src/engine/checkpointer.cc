@@ -50,6 +50,16 @@ bool Checkpointer::wait_applied(core::Seq seq) {
   return applied_ >= seq;
 }
 
+void Checkpointer::turn() {
+  round();
+  bring_in();
+}
+
+core::Seq Checkpointer::applied() const {
+  const std::lock_guard lock(mutex_);
+  return applied_;
+}
+
 bool Checkpointer::due() const {
   return stopping_ || wanted_ > applied_ ||
          parts_.engine.durable_seq() - applied_ >= policy_.events ||
@@ -142,8 +152,7 @@ void Checkpointer::retain() {
   const auto behind = parts_.retention->round(applied);
   if (!behind) {
     give_up(behind.error());
-  } else if (const auto now = std::chrono::steady_clock::now();
-             *behind && now - dropped_ >= kDrop) {
+  } else if (const auto now = parts_.steady(); *behind && now - dropped_ >= kDrop) {
     dropped_ = now;
     parts_.engine.drop_history();
   }

@@ -39,6 +39,7 @@ class Checkpointer {
     std::function<bool()> storage_low;  // asked once per round; may be empty
     std::function<void(const Error&)> on_failure;
     Retention* retention = nullptr;  // asked once per round; may be null
+    SteadyClock steady = std::chrono::steady_clock::now;
   };
 
   Checkpointer(Parts parts, CheckpointPolicy policy, core::Seq applied);
@@ -54,6 +55,10 @@ class Checkpointer {
   // stopped before it got there.
   [[nodiscard]] bool wait_applied(core::Seq seq);
 
+  // One round and a look at what has waited, for whoever drives it without start().
+  void turn();
+  [[nodiscard]] core::Seq applied() const;
+
  private:
   void run();
   [[nodiscard]] bool due() const;
@@ -65,7 +70,7 @@ class Checkpointer {
 
   Parts parts_;
   CheckpointPolicy policy_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable applied_changed_;
   core::Seq applied_;     // guarded by mutex_, as all below

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "log/codec.h"
 #include "observe/thread_name.h"
 
@@ -99,15 +100,34 @@ std::optional<Verdict> Engine::refusal(const Request& request) const {
 }
 
 Verdict Engine::execute(Request& request) {
-  if (const auto refused = refusal(request)) {
+  if (const auto refused = submit(request)) {
     return *refused;
   }
-  request.waiter_ = &Parker::current();
-  enqueue(&request);
   if (!request.waiter_->put_off(*this)) {
     drive(&request);
   }
   return request.wait();
+}
+
+std::optional<Verdict> Engine::submit(Request& request) {
+  const auto refused = refusal(request);
+  if (!refused) {
+    request.waiter_ = &Parker::current();
+    enqueue(&request);
+  }
+  return refused;
+}
+
+// One step at a time, so that others see what lies between deciding and committing.
+bool Engine::turn() {
+  if (failed()) {
+    abandon();
+    return false;
+  }
+  if (!try_decide()) {
+    static_cast<void>(try_commit());
+  }
+  return something_left() && !failed();
 }
 
 Request* Engine::detached(core::Command command) {
@@ -251,7 +271,9 @@ void Engine::decide_one(Request* request, Timestamp now) {
     open_.batch.ends.push_back(open_.batch.bytes.size());
   }
   for (core::Effect& effect : produced_.effects) {
-    if (backlog_.admit(effect)) {
+    if (planted(Bug::kEffectBeforeCommit) && core::task_class(effect)) {
+      parts_.tasks.release(std::move(effect));
+    } else if (backlog_.admit(effect)) {
       open_.effects.push_back(std::move(effect));
     } else if (parts_.tasks.wants_later()) {
       open_.later.push_back(std::move(effect));
@@ -282,7 +304,14 @@ void Engine::commit_open() {
   }
   if (!committing_.batch.empty()) {
     const core::Seq before = durable_.load();
-    if (auto appended = parts_.log.append(committing_.batch, before); !appended) {
+    if (planted(Bug::kReplyBeforeCommit)) {
+      answer(committing_);
+    }
+    auto appended = parts_.log.append(committing_.batch, before);
+    if (!appended && planted(Bug::kCommitTriedAgain)) {
+      appended = parts_.log.append(committing_.batch, before);
+    }
+    if (!appended) {
       fail_stop(appended.error());
       return;
     }
@@ -292,11 +321,16 @@ void Engine::commit_open() {
   release(committing_);
 }
 
-void Engine::release(Open& batch) {
-  // Answers first: somebody waits for them. They may not be touched once they are finished.
+// They may not be touched once they are finished.
+void Engine::answer(Open& batch) {
   for (Request* request : batch.requests) {
     finish(request, Verdict::kDone);
   }
+  batch.requests.clear();
+}
+
+void Engine::release(Open& batch) {
+  answer(batch);  // first: somebody waits for it
   std::erase_if(batch.effects, [&](const core::Effect& effect) {
     const auto* ended = std::get_if<core::WorkflowEnded>(&effect);
     if (ended != nullptr) {
@@ -311,7 +345,6 @@ void Engine::release(Open& batch) {
   }
   batch.later.clear();
   batch.batch.clear();
-  batch.requests.clear();
 }
 
 void Engine::finish(Request* request, Verdict verdict) {

@@ -96,6 +96,11 @@ class Engine final : private Chore {
 
   // Carries a client's command to its durable answer; blocks. See Request for lifetime.
   [[nodiscard]] Verdict execute(Request& request);
+  // For whoever drives the engine on one thread, without start(): submit() puts the command in, or
+  // says why it is refused; turn() decides what is there or commits what has been decided, and the
+  // request has its verdict after some of them. True: there is more to do.
+  [[nodiscard]] std::optional<Verdict> submit(Request& request);
+  bool turn();
   // Takes a result from a task; nobody waits for it. Never refused while the engine runs.
   void post(core::Command command);
   // The same for several, which may be patient.
@@ -158,6 +163,7 @@ class Engine final : private Chore {
   void decide_inbox();
   void decide_one(Request* request, Timestamp now);
   void commit_open();
+  void answer(Open& batch);
   void release(Open& batch);
   void finish(Request* request, Verdict verdict);
   void fail_stop(const Error& error);

@@ -7,6 +7,8 @@
 
 #include "engine/engine.h"
 
+#include "base/planted.h"
+
 namespace payonce::engine {
 namespace {
 
@@ -37,7 +39,7 @@ std::optional<Row> Engine::find_row(core::RowTable<Row>& table, const std::strin
   }
   // Somebody may have failed to get the lock while we had it.
   see_to_it();
-  if (!wait_durable(changed)) {
+  if (!planted(Bug::kReadUncommitted) && !wait_durable(changed)) {
     return std::nullopt;
   }
   return found;
@@ -161,6 +163,7 @@ Result<std::size_t> Engine::bring_in() {
 }
 
 void Engine::trim(core::Seq applied) {
+  applied += planted(Bug::kTrimmedTooEarly) ? 20 : 0;
   const auto trim_table = [&](auto& table) {
     std::size_t left = std::numeric_limits<std::size_t>::max();
     while (left > 0) {

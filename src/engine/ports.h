@@ -1,7 +1,9 @@
 // engine/ports.h: what the engine needs from others, besides the log (log/log_store.h).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -18,6 +20,9 @@ class Clock {
   virtual ~Clock() = default;
   [[nodiscard]] virtual Timestamp now() = 0;
 };
+
+// Measures how much time has passed; never set back. Thread-safe.
+using SteadyClock = std::function<std::chrono::steady_clock::time_point()>;
 
 // Takes calls to the outside after their commit. release() must not block and must not lose the
 // task: it is called by whichever thread committed. Thread-safe.

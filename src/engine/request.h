@@ -33,6 +33,8 @@ class Request {
   core::Answer answer;
   core::OutcomeKind kind = core::OutcomeKind::kResultStale;
 
+  [[nodiscard]] Verdict verdict() const { return verdict_.load(std::memory_order_acquire); }
+
  private:
   friend class Engine;
 
@@ -42,7 +44,6 @@ class Request {
     verdict_.store(verdict, std::memory_order_release);
     waiter->unpark();
   }
-  [[nodiscard]] Verdict verdict() const { return verdict_.load(std::memory_order_acquire); }
   [[nodiscard]] Verdict wait() const {
     while (verdict() == Verdict::kWaiting) {
       waiter_->park();

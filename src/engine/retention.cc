@@ -79,7 +79,7 @@ Result<bool> Retention::round(core::Seq applied) {
 
 core::Seq Retention::allowance(core::Seq applied) {
   using std::chrono::milliseconds;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = parts_.steady();
   const auto passed = std::chrono::duration_cast<milliseconds>(now - looked_at_).count();
   const core::Seq come = applied - applied_;
   looked_at_ = now;

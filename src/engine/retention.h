@@ -13,9 +13,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <utility>
 
 #include "base/result.h"
 #include "core/record.h"
+#include "engine/ports.h"
 #include "log/log_store.h"
 #include "log/state_store.h"
 
@@ -27,9 +29,10 @@ class Retention {
     log::LogStore& log;
     const log::StateStore& state;
     std::uint64_t salt = 0;
+    SteadyClock steady = std::chrono::steady_clock::now;
   };
 
-  explicit Retention(Parts parts) : parts_(parts) {}
+  explicit Retention(Parts parts) : parts_(std::move(parts)) {}
 
   // How long history is kept; 0: for ever.
   void keep(std::chrono::milliseconds kept) { kept_.store(kept, std::memory_order_release); }

@@ -2,6 +2,7 @@
 // come to their end, and waits for neither. Ready tasks come to it through the queue, as to any
 // worker; so does word that calls have ended: an effect that is no task.
 #include <array>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -19,17 +20,21 @@ void Scheduler::conduct(Queue& queue) {
   std::array<Ready, kTakenAtOnce> batch;
   while (true) {
     const std::size_t count = queue.ready.wait_dequeue_bulk(batch.begin(), batch.size());
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!std::holds_alternative<core::WorkflowEnded>(batch.at(i).task)) {
-        queue.taken.push_back(std::move(batch.at(i)));
-      }
-    }
+    take(queue, std::span(batch).first(count));
     const bool stopping = stopping_.load(std::memory_order_acquire);
     settle(queue);
     if (!stopping) {
       begin(queue);
     } else if (queue.in_flight == 0) {
       return;
+    }
+  }
+}
+
+void Scheduler::take(Queue& queue, std::span<Ready> batch) {
+  for (Ready& ready : batch) {
+    if (!std::holds_alternative<core::WorkflowEnded>(ready.task)) {
+      queue.taken.push_back(std::move(ready));
     }
   }
 }

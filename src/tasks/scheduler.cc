@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/assert.h"
+#include "base/planted.h"
 #include "observe/thread_name.h"
 
 namespace payonce::tasks {
@@ -162,10 +163,14 @@ void Scheduler::work(Queue& queue) {
     if (stopping_.load(std::memory_order_acquire)) {
       return;
     }
-    leave_ready(queue, batch.size(), batch.back().since);
-    run(queue, batch);
-    queue.running.fetch_sub(batch.size());
+    work_on(queue, batch);
   }
+}
+
+void Scheduler::work_on(Queue& queue, std::vector<Ready>& batch) {
+  leave_ready(queue, batch.size(), batch.back().since);
+  run(queue, batch);
+  queue.running.fetch_sub(batch.size());
 }
 
 void Scheduler::run(Queue& queue, std::vector<Ready>& batch) {
@@ -192,7 +197,8 @@ void Scheduler::run(Queue& queue, std::vector<Ready>& batch) {
 }
 
 std::vector<bool> Scheduler::ask_wanted(std::span<const core::Effect> tasks) const {
-  return wanted_ ? wanted_(tasks) : std::vector<bool>(tasks.size(), true);
+  return wanted_ && !planted(Bug::kUnwantedCallMade) ? wanted_(tasks)
+                                                     : std::vector<bool>(tasks.size(), true);
 }
 
 void Scheduler::perform(Queue& queue, std::span<const core::Effect> tasks) {

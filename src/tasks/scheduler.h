@@ -110,6 +110,12 @@ class Scheduler final : public engine::TaskSink {
   // remembers. Whoever carries calls out has to end them soon.
   void stop();
 
+  // For whoever drives it on one thread, without start(): one round of every queue. True: some task
+  // was run or dropped, or some call was started or has ended.
+  bool turn();
+  // How long until a task that is held back can run; nothing if there is none, or no room for it.
+  [[nodiscard]] std::optional<Duration> next_due();
+
   void release(core::Effect effect) override;
   void release_all(std::vector<core::Effect>& effects) override;
   [[nodiscard]] std::size_t room(core::TaskClass task) const override;
@@ -175,12 +181,14 @@ class Scheduler final : public engine::TaskSink {
   // The room of `count` ready tasks that are started now, the last of them ready since then.
   void leave_ready(Queue& queue, std::size_t count, Timestamp since);
   void work(Queue& queue);
+  void work_on(Queue& queue, std::vector<Ready>& batch);
   void release_at(Timestamp now, core::Effect effect);
   void run(Queue& queue, std::vector<Ready>& batch);
   void perform(Queue& queue, std::span<const core::Effect> tasks);
   [[nodiscard]] std::vector<bool> ask_wanted(std::span<const core::Effect> tasks) const;
 
   void conduct(Queue& queue);
+  static void take(Queue& queue, std::span<Ready> batch);
   void begin(Queue& queue);
   void begin_calls(Queue& queue, std::span<const core::Effect> tasks,
                    std::vector<std::string> charges);

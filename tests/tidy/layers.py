@@ -22,7 +22,8 @@ ROOMS = {
     "idempotency": {"core", "base"},
     "http": {"engine", "log", "core", "base", "observe", "config", "webhook"},
     "bench": {"base", "config"},
-    "app": {"http", "adapters", "tasks", "engine", "log", "core", "base", "observe", "config",
+    "sim": {"tasks", "engine", "log", "core", "base", "observe", "config"},
+    "app": {"sim", "http", "adapters", "tasks", "engine", "log", "core", "base", "observe", "config",
             "webhook", "idempotency", "bench"},
 }
 
@@ -40,7 +41,7 @@ THIRD_PARTY = {
     "curl/": {"adapters"},
     "prometheus/": {"app"},
     "spdlog/": {"observe"},
-    "fmt/": {"observe", "bench"},
+    "fmt/": {"observe", "bench", "app"},
     "toml++/": {"config"},
     "CLI/": {"app"},
     "hdr_histogram.h": {"bench"},

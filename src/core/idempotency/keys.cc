@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/planted.h"
 #include "core/index_keys.h"
 
 namespace payonce::core {
@@ -34,7 +35,8 @@ std::string_view name(KeyState state) {
 
 std::optional<OutcomeKind> check_key(const KeyedRequest& request, const KeyRecord* record,
                                      Timestamp now) {
-  if (record == nullptr || (record->state == KeyState::kCompleted && record->expires_at <= now)) {
+  if (record == nullptr || (record->state == KeyState::kCompleted &&
+                            (record->expires_at <= now || planted(Bug::kKeyForgottenEarly)))) {
     return std::nullopt;
   }
   if (record->fingerprint != request.fingerprint) {

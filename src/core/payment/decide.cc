@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.h"
+
 namespace payonce::core {
 namespace {
 
@@ -23,7 +25,7 @@ Refusal validate(const PaymentContent& content, const Account* payer) {
                                                 .append(", the payment is in ")
                                                 .append(content.amount.currency.code())};
   }
-  if (payer->available() < content.amount.minor) {
+  if (payer->available() < content.amount.minor && !planted(Bug::kOverdraft)) {
     return {FailureCode::kInsufficientFunds,
             "insufficient funds: available " + format_amount(payer->available(), payer->currency) +
                 ", payment " + format_amount(content.amount.minor, payer->currency)};
@@ -100,7 +102,7 @@ void decide_fraud_ended(const Payment& payment, FraudResult result, const std::s
     return;  // abandoned: its payment has gone on without it
   }
   push(payment, FraudCheckEnded{.result = result}, out);
-  if (result == FraudResult::kApproved) {
+  if (result == FraudResult::kApproved || planted(Bug::kFraudIgnored)) {
     if (payment.gateway == GatewayState::kConfirmed) {
       succeed(payment, out);
     }

@@ -3,6 +3,8 @@
 
 #include "core/payment/decide.h"
 
+#include "base/planted.h"
+
 namespace payonce::core {
 namespace {
 
@@ -72,6 +74,9 @@ Duration inquiry_delay(const Payment& payment, std::uint32_t asked) {
 
 // True when a confirmation says that the gateway took money for a payment that ended without it.
 bool money_came_late(const Payment& payment) {
+  if (planted(Bug::kLateSuccessIgnored)) {
+    return false;
+  }
   const bool ended = terminal(payment.status) && payment.status != PaymentStatus::kSuccess;
   return ended && !payment.late_refund && !compensating(payment) &&
          payment.gateway != GatewayState::kNone;
@@ -95,7 +100,8 @@ OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Paymen
     return OutcomeKind::kResultStale;
   }
   const auto awaited = pending_gateway_call(*payment);
-  if (!awaited || awaited->attempt != command.attempt) {
+  const bool stale = !awaited || awaited->attempt != command.attempt;
+  if (stale && !(planted(Bug::kStaleResultTaken) && !terminal(payment->status))) {
     return unawaited(*payment, command.reply == GatewayReply::kConfirmed, command.detail, out);
   }
   switch (command.reply) {
@@ -115,6 +121,10 @@ OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Paymen
       accept(*payment, command.detail, context, out);
       break;
     case GatewayReply::kNoAnswer:
+      if (planted(Bug::kTimeoutIsDecline)) {
+        decline(*payment, command.detail, out);
+        break;
+      }
       push(*payment,
            GatewayInDoubt{.attempt = command.attempt,
                           .error = command.detail,

@@ -3,6 +3,8 @@
 
 #include "core/payment/decide.h"
 
+#include "base/planted.h"
+
 namespace payonce::core {
 namespace {
 
@@ -96,7 +98,9 @@ void close_fraud_check(const Payment& payment, Decision& out) {
 }
 
 void fail_after_hold(const Payment& payment, FailureCode code, std::string message, Decision& out) {
-  push(payment, HoldVoided{.step = std::string(kHoldStep)}, out);
+  if (!planted(Bug::kHoldKept)) {
+    push(payment, HoldVoided{.step = std::string(kHoldStep)}, out);
+  }
   end(payment, code, std::move(message), out);
 }
 
@@ -126,6 +130,9 @@ OutcomeKind decide_cancel(const CancelPayment& command, const Payment* payment, 
     return cancelling ? OutcomeKind::kCancelAccepted : OutcomeKind::kPaymentClosed;
   }
   push(*payment, CancelRequested{.reason = command.reason}, out);
+  if (planted(Bug::kCancelForgotten) && payment->gateway == GatewayState::kConfirmed) {
+    return OutcomeKind::kCancelAccepted;
+  }
   close_fraud_check(*payment, out);
   undo(*payment, FailureCode::kCancelled, command.reason, out);
   return OutcomeKind::kCancelAccepted;

@@ -3,6 +3,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace payonce::core {
 namespace {
 
@@ -48,8 +50,8 @@ RefundVerdict decide_create_refund(const CreateRefund& command, const std::strin
     return {.kind = OutcomeKind::kRefundNotPossible, .amount_error = {}};
   }
   const Currency currency = payment->content.amount.currency;
-  const std::int64_t left =
-      payment->content.amount.minor - payment->refunded_minor - payment->refunding_minor;
+  const std::int64_t left = payment->content.amount.minor - payment->refunded_minor -
+                            (planted(Bug::kDoubleRefund) ? 0 : payment->refunding_minor);
   std::int64_t amount = left;
   if (!command.amount.empty()) {
     const ParsedAmount parsed = parse_amount(command.amount, currency);

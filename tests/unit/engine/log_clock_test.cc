@@ -1,8 +1,8 @@
-#include "app/clock.h"
+#include "engine/log_clock.h"
 
 #include <gtest/gtest.h>
 
-namespace payonce::app {
+namespace payonce::engine {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
@@ -60,4 +60,4 @@ TEST_F(LogClockTest, WallClockSetBack_IsCaughtUpWith) {
 }
 
 }  // namespace
-}  // namespace payonce::app
+}  // namespace payonce::engine
