@@ -281,8 +281,10 @@ class Webhook(NotifyCase):
         self.receiver.answer = lambda request: held.wait(60) and Reply()
         self.hook("notify.workers=1", "notify.queue_max=2", "payments.open_max=5",
                   "notify.webhook.timeout=60s")
-        payment_ids = [self.start("pm_ok", "1.00") for _ in range(20)]
-        for payment_id in payment_ids:
+        payment_ids = []
+        for _ in range(20):
+            payment_id = self.start("pm_ok", "1.00")
+            payment_ids.append(payment_id)
             payment = wait_until(lambda: (self.state(payment_id)["status"] == "success"
                                           and self.state(payment_id)), "the payment succeeds")
             self.assertEqual(payment["current_step"], "notify")
