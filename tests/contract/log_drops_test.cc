@@ -154,7 +154,8 @@ TEST_P(LogStoreDrops, Readers_SeeADenseSequenceWhileTheFrontGoes) {
     });
     if (!read) {  // the front went between the question and the read
       EXPECT_EQ(read.error().code, Errc::kDropped) << read.error().message;
-      EXPECT_GT(log->first_seq(), first);
+      // The commit that took it may be seen a moment before it says so.
+      EXPECT_GE(log->first_seq(), first);
     }
   }
   writer.join();
