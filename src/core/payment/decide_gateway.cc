@@ -101,7 +101,7 @@ OutcomeKind decide_gateway_reply(const RecordGatewayReply& command, const Paymen
   }
   const auto awaited = pending_gateway_call(*payment);
   const bool stale = !awaited || awaited->attempt != command.attempt;
-  if (stale && !(planted(Bug::kStaleResultTaken) && !terminal(payment->status))) {
+  if (stale && (!planted(Bug::kStaleResultTaken) || terminal(payment->status))) {
     return unawaited(*payment, command.reply == GatewayReply::kConfirmed, command.detail, out);
   }
   switch (command.reply) {
