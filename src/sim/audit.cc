@@ -53,6 +53,10 @@ bool Audit::ended(std::string& waits_for) {
     waits_for = life == nullptr ? "the process to start" : "a client's call";
     return false;
   }
+  if (outside_->gateway().busy()) {
+    waits_for = "the gateway";
+    return false;
+  }
   if (life->applied() < life->engine().durable_seq()) {
     waits_for = "a checkpoint";
     return false;

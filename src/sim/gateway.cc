@@ -66,7 +66,7 @@ GatewayReply Gateway::charge(const core::CallGateway& call) {
 // Money is taken, or not, some time later; now and then after the payment has given up waiting.
 void Gateway::accept(const std::string& key, bool declines) {
   const Duration delay{random_.magnitude(Duration::seconds(600).us)};
-  world_->after(delay, [this, key, declines] {
+  plan(delay, [this, key, declines] {
     Charge& charge = book_[key];
     if (charge.undone) {
       return;
@@ -86,8 +86,16 @@ void Gateway::take_late(const std::string& key) {
   }
   if (charge.kept_minor() > 0) {
     call_back(key, /*declines=*/false);
-    world_->after(kRepeatLate, [this, key] { take_late(key); });
+    plan(kRepeatLate, [this, key] { take_late(key); });
   }
+}
+
+void Gateway::plan(Duration delay, World::Action action) {
+  ++plans_;
+  world_->after(delay, [this, action = std::move(action)] {
+    --plans_;
+    action();
+  });
 }
 
 void Gateway::call_back(const std::string& key, bool declines) {
@@ -118,7 +126,7 @@ UndoReply Gateway::undo(const core::UndoAtGateway& call) {
   Charge& charge = book_[call.payment_id];
   charge.undone = true;
   if (charge.takes_late && charge.accepted && !charge.taken && !healed_) {
-    world_->after(kRepeatLate, [this, key = call.payment_id] { take_late(key); });
+    plan(kRepeatLate, [this, key = call.payment_id] { take_late(key); });
   }
   if (!charge.refunds.empty()) {
     world_->violate("no_undo_after_refund", call.payment_id + " is undone after a refund");

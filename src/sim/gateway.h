@@ -45,6 +45,8 @@ class Gateway {
   [[nodiscard]] core::RefundReply refund(const core::RefundAtGateway& call);
 
   [[nodiscard]] const std::map<std::string, Charge>& book() const { return book_; }
+  // Whether it is still going to do something by itself.
+  [[nodiscard]] bool busy() const { return plans_ > 0; }
   void heal() { healed_ = true; }  // from now on it has no moods
 
  private:
@@ -52,11 +54,13 @@ class Gateway {
   void accept(const std::string& key, bool declines);
   void call_back(const std::string& key, bool declines);
   void take_late(const std::string& key);
+  void plan(Duration delay, World::Action action);
 
   World* world_;
   Random random_;
   Callback callback_;
   bool healed_ = false;
+  std::uint64_t plans_ = 0;
   std::map<std::string, Charge> book_;  // by payment id
 };
 
