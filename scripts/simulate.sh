@@ -10,4 +10,4 @@ payonce=${2:-build/release/payonce}
 echo 'fixed seeds'
 "$payonce" simulate --seed 1 --runs 40 --days 0.05
 echo 'fresh seeds'
-exec "$payonce" simulate --days 0.2 --seconds "$seconds"
+exec "$payonce" simulate --days 0.05 --seconds "$seconds"

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstring>
@@ -18,6 +19,9 @@ namespace payonce::app {
 namespace {
 
 // What the child writes, a line each: what happens as it happens, then the report.
+// A run that takes longer makes no progress, and is a finding.
+constexpr unsigned kLongestS = 900;
+
 constexpr char kTrace = 't';
 constexpr char kNumbers = 'n';
 constexpr char kRule = 'r';
@@ -28,7 +32,8 @@ struct Close {
 };
 using File = std::unique_ptr<std::FILE, Close>;
 
-void say(std::FILE* to, char kind, const std::string& text) {
+void say(std::FILE* to, char kind, std::string text) {
+  std::ranges::replace(text, '\n', ' ');
   std::fprintf(to, "%c%s\n", kind, text.c_str());
 }
 
@@ -48,6 +53,7 @@ void read_numbers(const std::string& text, sim::Report& report) {
 
 [[noreturn]] void run_child(const sim::Plan& plan, const std::string& dir, bool traced, int fd) {
   const File out(::fdopen(fd, "w"));
+  ::alarm(kLongestS);
   sim::Trace trace;
   if (traced) {
     trace = [&](const std::string& line) {
@@ -74,8 +80,8 @@ bool read_report(std::FILE* from, std::size_t lines, sim::Report& report) {
       line += static_cast<char>(c);
       continue;
     }
-    const std::string text = line.substr(1);
-    switch (line.front()) {
+    const std::string text = line.empty() ? line : line.substr(1);
+    switch (line.empty() ? '\0' : line.front()) {
       case kTrace:
         if (report.trace.size() >= 2 * lines) {
           report.trace.erase(report.trace.begin(),
@@ -89,9 +95,12 @@ bool read_report(std::FILE* from, std::size_t lines, sim::Report& report) {
       case kWhat:
         report.violation->what = text;
         break;
-      default:
+      case kNumbers:
         read_numbers(text, report);
         whole = true;
+        break;
+      default:
+        break;
     }
     line.clear();
   }

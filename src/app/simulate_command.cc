@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
@@ -171,7 +172,7 @@ int run_simulate(const SimulateCommand& command) {
   }
   const std::string dir = scratch();
   sim::Plan plan{.seed = command.seed.value_or(fresh_seed()),
-                 .busy = Duration{static_cast<std::int64_t>(command.days * kDayUs)},
+                 .busy = Duration{std::llround(command.days * kDayUs)},
                  .faults = *faults};
   Total total;
   const std::uint64_t runs = command.seconds > 0 && command.runs == 1

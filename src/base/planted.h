@@ -35,10 +35,11 @@ enum class Bug : std::uint8_t {
   kCancelForgotten,      // an accepted cancel does nothing when the gateway has confirmed
   kNotificationAssumed,  // a failed notification counts as delivered
   kUnwantedCallMade,     // a call is made although its payment does not wait for it any more
+  kTurnNotTaken,         // two calls about one charge may be under way together
   kClockRunsBack,        // entries get the wall clock's time, even if it was set back
 };
 
-inline constexpr std::array<std::string_view, 23> kBugNames{
+inline constexpr std::array<std::string_view, 24> kBugNames{
     "none",
     "reply-before-commit",
     "effect-before-commit",
@@ -61,6 +62,7 @@ inline constexpr std::array<std::string_view, 23> kBugNames{
     "cancel-forgotten",
     "notification-assumed",
     "unwanted-call-made",
+    "turn-not-taken",
     "clock-runs-back",
 };
 

@@ -91,7 +91,8 @@ std::unexpected<Error> lmdb_error(int code, const std::string& doing) {
   return fail(class_of(code), doing + ": " + mdb_strerror(code));
 }
 
-Result<void> LmdbEnv::open(const std::string& dir, std::uint64_t map_size, unsigned databases) {
+Result<void> LmdbEnv::open(const std::string& dir, std::uint64_t map_size, unsigned databases,
+                           Sync sync) {
   if (auto made = make_directory(dir); !made) {
     return made;
   }
@@ -109,7 +110,9 @@ Result<void> LmdbEnv::open(const std::string& dir, std::uint64_t map_size, unsig
   }
   if (code == 0) {
     // NOTLS: a reader belongs to its object, not to its thread. NORDAHEAD: lookups are random.
-    code = mdb_env_open(env_, dir.c_str(), MDB_NOTLS | MDB_NORDAHEAD, 0640);
+    const unsigned flags =
+        MDB_NOTLS | MDB_NORDAHEAD | (sync == Sync::kNever ? static_cast<unsigned>(MDB_NOSYNC) : 0U);
+    code = mdb_env_open(env_, dir.c_str(), flags, 0640);
   }
   if (code != 0) {
     close();

@@ -2,8 +2,8 @@
 //
 // Caveats taken from LMDB's manual: an environment is opened once per process; a write transaction
 // belongs to the thread that began it; a reader that is kept open keeps old pages from being
-// reused. Durability: environments are opened without NOSYNC, NOMETASYNC, MAPASYNC or WRITEMAP,
-// always.
+// reused. Durability: environments are opened without NOMETASYNC, MAPASYNC or WRITEMAP always, and
+// without NOSYNC unless their owner says that nobody needs them after the process (Sync::kNever).
 // LMDB can map a file anew, larger, only while nobody in the process has a transaction. So each
 // transaction holds a lock in shared mode as long as it is active, and grow() takes it alone. The
 // lock prefers those who share it, so that nobody can wait for a grow() that waits for him; but
@@ -27,6 +27,10 @@ namespace payonce::log {
 // "cannot append to the log: No space left on device"
 [[nodiscard]] std::unexpected<Error> lmdb_error(int code, const std::string& doing);
 
+// Whether a commit waits until it is on the disk. kNever is for stores that end with their process,
+// as a simulation's do.
+enum class Sync : std::uint8_t { kEachCommit, kNever };
+
 class LmdbEnv {
  public:
   LmdbEnv() = default;
@@ -37,7 +41,7 @@ class LmdbEnv {
   // Opens or creates the environment in `dir`, which is created when absent. kForeign when the file
   // there is not LMDB's, kIo for everything else.
   [[nodiscard]] Result<void> open(const std::string& dir, std::uint64_t map_size,
-                                  unsigned databases);
+                                  unsigned databases, Sync sync = Sync::kEachCommit);
   void close();
   // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Last
   // pages that are free may be absent, since LMDB does not write those; the file gets them then.

@@ -110,10 +110,10 @@ bool get_row(MDB_txn* txn, MDB_dbi dbi, std::uint64_t salt, std::string_view key
 }  // namespace
 
 Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std::uint64_t map_size,
-                                                     std::uint64_t salt) {
+                                                     std::uint64_t salt, Sync sync) {
   std::unique_ptr<StateStore> store(new StateStore());
   store->salt_ = salt;
-  if (auto opened = store->env_.open(dir, map_size, 24); !opened) {
+  if (auto opened = store->env_.open(dir, map_size, 24, sync); !opened) {
     return std::unexpected(opened.error());
   }
   if (auto whole = store->env_.check_length(); !whole) {

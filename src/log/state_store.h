@@ -44,7 +44,8 @@ class StateStore {
   // kVersion: written with another layout of rows. In both cases the caller may rebuild.
   [[nodiscard]] static Result<std::unique_ptr<StateStore>> open(const std::string& dir,
                                                                 std::uint64_t map_size,
-                                                                std::uint64_t salt);
+                                                                std::uint64_t salt,
+                                                                Sync sync = Sync::kEachCommit);
 
   // A consistent view at one checkpoint. Keep it short: it keeps old pages from being reused.
   [[nodiscard]] Result<Snapshot> snapshot() const;

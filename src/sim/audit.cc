@@ -49,12 +49,10 @@ void Audit::check_fold(log::StateStore::Snapshot& state) {
 
 bool Audit::ended(std::string& waits_for) {
   Life* life = server_->life();
-  if (life == nullptr || !clients_->done()) {
-    waits_for = life == nullptr ? "the process to start" : "a client's call";
-    return false;
-  }
-  if (outside_->gateway().busy()) {
-    waits_for = "the gateway";
+  if (life == nullptr || !clients_->done() || outside_->gateway().busy()) {
+    waits_for = life == nullptr     ? "the process to start"
+                : !clients_->done() ? "a client's call"
+                                    : "the gateway";
     return false;
   }
   if (life->applied() < life->engine().durable_seq()) {
@@ -89,6 +87,7 @@ void Audit::at_the_end() {
   }
   auto state = server_->life()->state().snapshot();
   check_payments(*state);
+  check_refunds(*state);
   check_accounts(*state);
   check_replay(*state);
 }
@@ -135,6 +134,13 @@ void Audit::check_payment(log::StateStore::Snapshot& state, const core::Payment&
     world_->violate("fraud", payment.id + " succeeded, and its fraud check says " +
                                  std::string(core::name(payment.fraud)));
   }
+  const bool asked = payment.rules.fraud.mode == core::FraudMode::kTask ||
+                     payment.rules.fraud.mode == core::FraudMode::kManual;
+  const bool approved = clients_->approved().contains(payment.id) ||
+                        outside_->approved().contains(core::fraud_check_id(payment.id));
+  if (success && (clients_->rejected().contains(payment.id) || (asked && !approved))) {
+    world_->violate("fraud", payment.id + " succeeded, and nobody has approved it");
+  }
   if (success && clients_->cancelled().contains(payment.id)) {
     world_->violate("acknowledged", payment.id + " succeeded after its cancel was accepted");
   }
@@ -148,10 +154,40 @@ void Audit::check_payment(log::StateStore::Snapshot& state, const core::Payment&
                                       std::string(core::name(payment.status)) +
                                       " and should have left " + std::to_string(due) + " there");
   }
+  // One that was refused at once has its answer; all other ends are told.
+  std::uint32_t channels = 0;
+  for (const core::Delivery& delivery : payment.deliveries) {
+    channels |= core::channel_bit(delivery.channel);
+  }
+  if (payment.gateway != core::GatewayState::kNone && channels != payment.rules.channels) {
+    world_->violate("notified", payment.id + " is not told on all channels");
+  }
   for (const core::Delivery& delivery : payment.deliveries) {
     const std::string name = payment.id + " " + std::string(core::name(delivery.channel));
     if (delivery.state != core::NotifyState::kSent || !outside_->notified().contains(name)) {
       world_->violate("notified", name + " was never told");
+    }
+  }
+}
+
+// Both sides know the same refunds, and all that clients were promised.
+void Audit::check_refunds(log::StateStore::Snapshot& state) {
+  const auto look_at = [&](const std::string& id, bool made) {
+    core::Refund refund;
+    if (!state.load(id, refund) || refund.status == core::RefundStatus::kProcessing ||
+        refund.status == core::RefundStatus::kExhausted) {
+      world_->violate("acknowledged", id + " was promised and has not come to an end");
+    } else if (made && refund.status != core::RefundStatus::kSuccess) {
+      world_->violate("one_effect", id + " was made by the gateway and is " +
+                                        std::string(core::name(refund.status)));
+    }
+  };
+  for (const std::string& id : clients_->refunds()) {
+    look_at(id, /*made=*/false);
+  }
+  for (const auto& [payment, charge] : outside_->gateway().book()) {
+    for (const auto& [id, minor] : charge.refunds) {
+      look_at(id, /*made=*/true);
     }
   }
 }

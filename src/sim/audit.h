@@ -40,6 +40,7 @@ class Audit {
   void check_fold(log::StateStore::Snapshot& state);
   void check_payments(log::StateStore::Snapshot& state);
   void check_payment(log::StateStore::Snapshot& state, const core::Payment& payment);
+  void check_refunds(log::StateStore::Snapshot& state);
   void check_accounts(log::StateStore::Snapshot& state);
   void check_replay(log::StateStore::Snapshot& state);
 

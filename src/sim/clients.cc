@@ -65,12 +65,12 @@ void Plain::render(const core::Outcome& outcome, core::Answer& out) {
   }
   out.status = 200;
   out.body = std::to_string(static_cast<int>(outcome.kind));
-  if (outcome.payment != nullptr) {
+  if (outcome.refund != nullptr) {
+    out.location = outcome.refund->id;
+  } else if (outcome.payment != nullptr) {
     out.location = outcome.payment->id;
     out.body += " " + std::to_string(outcome.payment->stream_last) + " " +
                 std::string(core::name(outcome.payment->status));
-  } else if (outcome.refund != nullptr) {
-    out.location = outcome.refund->id;
   }
 }
 
@@ -78,6 +78,11 @@ Clients::Clients(World& world, Server& server, const Setup& setup)
     : world_(&world), random_(world.random.fork()), server_(&server), setup_(&setup) {}
 
 void Clients::begin() {
+  server_->set_on_start([this] {
+    for (const std::string& payment : std::exchange(waiting_, {})) {
+      look_at(payment);
+    }
+  });
   for (std::uint32_t number = 0; number < setup_->accounts; ++number) {
     open_account(number);
   }
@@ -330,7 +335,11 @@ void Clients::follow(const std::string& payment) {
 
 void Clients::look_at(const std::string& payment) {
   Life* life = server_->life();
-  if (life == nullptr || !life->engine().accepting()) {
+  if (life == nullptr) {
+    waiting_.insert(payment);  // and looks as soon as it can
+    return;
+  }
+  if (!life->engine().accepting()) {
     return;
   }
   const auto before = versions_.find(payment);
@@ -346,6 +355,10 @@ void Clients::look_at(const std::string& payment) {
     return;
   }
   world_->note(payment + std::string(core::name(found->status)));
+  if (random_.chance(30)) {
+    world_->after(Duration{random_.magnitude(Duration::seconds(1).us)},
+                  [this, payment] { look_at(payment); });
+  }
   saw(payment, found->stream_last, floor);
 }
 
@@ -366,15 +379,27 @@ void Clients::refund(const std::string& payment) {
     const std::int64_t minor = random_.between(1, 2 * payments_.at(payment).minor);
     start(core::CreateRefund{.payment_id = payment,
                              .amount = random_.chance(30) ? std::string() : amount_text(minor)},
-          /*keyed=*/true, payment, 0, {});
+          /*keyed=*/true, payment, 0, [this](const Server::Reply& reply) {
+            if (reply.answer.location.starts_with(core::kRefundPrefix)) {
+              refunds_.insert(reply.answer.location);
+            }
+          });
   }
 }
 
 void Clients::decide(const std::string& payment) {
-  start(core::DecideFraud{.fraud_id = core::fraud_check_id(payment),
-                          .approved = random_.chance(70),
-                          .reason = "looked at"},
-        /*keyed=*/false, payment, 5, {});
+  const bool approved = random_.chance(70);
+  if (approved) {
+    approved_.insert(payment);  // whether it is heard of or not
+  }
+  start(
+      core::DecideFraud{
+          .fraud_id = core::fraud_check_id(payment), .approved = approved, .reason = "looked at"},
+      /*keyed=*/false, payment, 5, [this, payment, approved](const Server::Reply& reply) {
+        if (!approved && reply.kind == core::OutcomeKind::kFraudDecided) {
+          rejected_.insert(payment);
+        }
+      });
 }
 
 void Clients::pass_on(const core::RecordCallback& callback) {

@@ -52,6 +52,9 @@ class Clients {
   [[nodiscard]] const std::map<std::string, Paid>& payments() const { return payments_; }
   [[nodiscard]] const std::map<std::string, std::int64_t>& deposited() const { return deposited_; }
   [[nodiscard]] const std::set<std::string>& cancelled() const { return cancelled_; }
+  [[nodiscard]] const std::set<std::string>& refunds() const { return refunds_; }
+  [[nodiscard]] const std::set<std::string>& approved() const { return approved_; }
+  [[nodiscard]] const std::set<std::string>& rejected() const { return rejected_; }
   [[nodiscard]] std::uint64_t answers() const { return answers_; }
 
  private:
@@ -105,6 +108,10 @@ class Clients {
   std::map<std::string, Paid> payments_;            // acknowledged
   std::map<std::string, std::int64_t> deposited_;   // by account, with the opening balance
   std::set<std::string> cancelled_;                 // payments whose cancel was accepted
+  std::set<std::string> refunds_;                   // accepted
+  std::set<std::string> approved_;                  // payments that a person has approved
+  std::set<std::string> rejected_;                  // payments that a person has rejected
+  std::set<std::string> waiting_;                   // payments to look at when there is a server
   std::map<std::string, std::uint64_t> versions_;   // newest seen of each payment
   std::map<std::uint64_t, core::Answer> answered_;  // first answer of each keyed call
 };

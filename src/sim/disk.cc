@@ -88,8 +88,8 @@ Result<void> Disk::append(const log::Batch& batch, core::Seq expected_last) {
   if (last_seq() != expected_last) {
     return fail(Errc::kInvalid, "the log ends elsewhere");
   }
-  drop(log::drop_quota(batch.size()));
   if (batch.empty()) {
+    drop(log::drop_quota(0));
     return {};
   }
   ++commits_;
@@ -113,6 +113,7 @@ Result<void> Disk::append(const log::Batch& batch, core::Seq expected_last) {
     }
     return fail(full_ ? Errc::kFull : Errc::kIo, "the commit failed");
   }
+  drop(log::drop_quota(batch.size()));
   // Behind a write that failed nothing is reached any more, though it looks written until then.
   std::size_t offset = file_.size();
   file_ += frame;

@@ -9,11 +9,11 @@ constexpr std::array<std::string_view, kFaultCount> kNames{
     "crash", "torn",      "io",    "full",   "slow",  "read", "state",
     "loss",  "duplicate", "delay", "outage", "clock", "stop"};
 
-constexpr std::int64_t kMinute = 60;
-constexpr std::int64_t kHour = 60 * kMinute;
-
-Duration between(Random& random, std::int64_t low_s, std::int64_t high_s) {
-  return Duration::seconds(random.between(low_s, high_s));
+// The mean time between two of a kind: from some minutes, or less in a short run, to all of it.
+Duration now_and_then(Random& random, Duration busy, std::int64_t shortest_s) {
+  const std::int64_t low =
+      std::min(Duration::seconds(shortest_s).us, std::max<std::int64_t>(busy.us / 20, 1));
+  return Duration{random.between(low, std::max(busy.us, low))};
 }
 
 std::uint32_t ppm(Random& random, std::int64_t low, std::int64_t high) {
@@ -73,7 +73,7 @@ FaultSet FaultSet::without(Fault fault) const {
 
 // All is drawn whether it is allowed or not: so taking one fault away leaves the others as they
 // are, which is what makes a failing run small.
-Rates Rates::draw(Random& random, const FaultSet& allowed) {
+Rates Rates::draw(Random& random, const FaultSet& allowed, Duration busy) {
   const auto happens = [&](Fault fault) { return random.chance(75) && allowed.has(fault); };
   Rates rates;
   const auto set = [&](Fault fault, auto& field, auto value) {
@@ -81,20 +81,20 @@ Rates Rates::draw(Random& random, const FaultSet& allowed) {
       field = value;
     }
   };
-  set(Fault::kCrash, rates.crash_every, between(random, kMinute, 6 * kHour));
+  set(Fault::kCrash, rates.crash_every, now_and_then(random, busy, 60));
   set(Fault::kCrash, rates.crash_at_commit, ppm(random, 10, 5'000));
   set(Fault::kTorn, rates.torn, ppm(random, 800'000, 1'000'000));
   set(Fault::kIo, rates.commit_fails, ppm(random, 10, 2'000));
-  set(Fault::kFull, rates.full_every, between(random, kHour, 24 * kHour));
+  set(Fault::kFull, rates.full_every, now_and_then(random, busy, 3'600));
   set(Fault::kSlow, rates.commit_slow, ppm(random, 100, 20'000));
   set(Fault::kRead, rates.read_fails, static_cast<std::uint32_t>(random.magnitude(100'000)));
   set(Fault::kState, rates.state_lost, ppm(random, 10'000, 200'000));
   set(Fault::kLoss, rates.lost, ppm(random, 1'000, 300'000));
   set(Fault::kDuplicate, rates.twice, ppm(random, 1'000, 500'000));
   set(Fault::kDelay, rates.delayed, ppm(random, 1'000, 300'000));
-  set(Fault::kOutage, rates.outage_every, between(random, 10 * kMinute, 12 * kHour));
-  set(Fault::kClock, rates.clock_every, between(random, 10 * kMinute, 24 * kHour));
-  set(Fault::kStop, rates.stop_every, between(random, 10 * kMinute, 12 * kHour));
+  set(Fault::kOutage, rates.outage_every, now_and_then(random, busy, 600));
+  set(Fault::kClock, rates.clock_every, now_and_then(random, busy, 600));
+  set(Fault::kStop, rates.stop_every, now_and_then(random, busy, 600));
   return rates;
 }
 

@@ -67,7 +67,8 @@ struct Rates {
 
   // No faults at all: what a run ends with.
   [[nodiscard]] static Rates none() { return {}; }
-  [[nodiscard]] static Rates draw(Random& random, const FaultSet& allowed);
+  // `busy`: how long there are faults. What happens now and then happens within that.
+  [[nodiscard]] static Rates draw(Random& random, const FaultSet& allowed, Duration busy);
 };
 
 }  // namespace payonce::sim

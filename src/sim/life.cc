@@ -52,7 +52,7 @@ Result<std::unique_ptr<Life>> Life::start(const Place& place) {
 }
 
 Result<void> Life::begin() {
-  auto state = log::StateStore::open(place_.state_dir, kMapSize, position_.salt);
+  auto state = log::StateStore::open(place_.state_dir, kMapSize, position_.salt, log::Sync::kNever);
   if (!state) {
     return std::unexpected(state.error());
   }
@@ -114,6 +114,13 @@ void Life::add_queues() {
 
 // Their answers come to the process that asked, or to nobody.
 void Life::add_calls(core::TaskClass task, std::string name) {
+  if (place_.setup.at_once &&
+      (task == core::TaskClass::kGateway || task == core::TaskClass::kFraud)) {
+    scheduler_.add_queue(
+        {.name = std::move(name), .takes = task, .workers = 1, .batch_max = 64},
+        [this](const core::Effect& effect) { return place_.outside.at_once(effect); });
+    return;
+  }
   tasks::QueueOptions options{.name = std::move(name), .takes = task};
   options.calls_max = place_.setup.calls_max;
   if (task != core::TaskClass::kGateway && task != core::TaskClass::kFraud) {
@@ -125,6 +132,8 @@ void Life::add_calls(core::TaskClass task, std::string name) {
       if (*alive) {
         repeat_later(*result);
         done(std::move(result));
+        const std::function<void()> on_result = place_.on_result;  // may be the end of this
+        on_result();
       }
     });
   });
@@ -138,6 +147,9 @@ void Life::repeat_later(const core::Command& result) {
                 [this, alive = alive_, result] {
                   if (*alive) {
                     engine_->post(result);
+                    // Which may have been its end: then this is gone while it is told.
+                    const std::function<void()> on_result = place_.on_result;
+                    on_result();
                   }
                 });
   }

@@ -34,6 +34,7 @@ class Life {
     const Setup& setup;
     std::string state_dir;
     std::function<bool()> storage_low;
+    std::function<void()> on_result;  // a call has ended: there is something to do
   };
 
   // What `payonce serve` does from opening the data directory to being ready.

@@ -1,5 +1,6 @@
 #include "sim/outside.h"
 
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -69,6 +70,23 @@ core::Command unanswered(const core::Effect& task, bool sent) {
       task);
 }
 
+// The charge that a call is about, if it is about one.
+std::string charge_of(const core::Effect& task) {
+  return std::visit(
+      [](const auto& call) -> std::string {
+        using Task = std::decay_t<decltype(call)>;
+        if constexpr (std::is_same_v<Task, core::CallGateway> ||
+                      std::is_same_v<Task, core::InquireGateway> ||
+                      std::is_same_v<Task, core::UndoAtGateway> ||
+                      std::is_same_v<Task, core::RefundAtGateway>) {
+          return call.payment_id;
+        } else {
+          return {};
+        }
+      },
+      task);
+}
+
 // A call under way: told once, by the answer or by the time-out.
 struct Flight {
   bool told = false;
@@ -95,7 +113,7 @@ Duration Outside::travel() {
   return Duration{random_.magnitude(kTravelMax.us)};
 }
 
-void Outside::call(const core::Effect& task, const Done& done) {
+void Outside::look_at_order(const core::Effect& task) {
   if (const auto* undo = std::get_if<core::UndoAtGateway>(&task)) {
     undone_.insert(undo->payment_id);
   } else if (const auto* charge = std::get_if<core::CallGateway>(&task)) {
@@ -103,9 +121,31 @@ void Outside::call(const core::Effect& task, const Done& done) {
       world_->violate("no_charge_after_undo", charge->payment_id + " is charged after its undo");
     }
   }
+}
+
+void Outside::landed(const std::string& charge, std::uint64_t number) {
+  const auto found = under_way_.find(charge);
+  if (found != under_way_.end() && found->second == number) {
+    under_way_.erase(found);
+  }
+}
+
+core::Command Outside::at_once(const core::Effect& task) {
+  look_at_order(task);
+  return carry_out(task);
+}
+
+void Outside::call(const core::Effect& task, const Done& done) {
+  look_at_order(task);
+  const std::string charge = charge_of(task);
+  const std::uint64_t number = ++next_call_;
+  if (!charge.empty() && !under_way_.emplace(charge, number).second) {
+    world_->violate("one_charge_one_call", charge + " has two calls at the same time");
+  }
   const auto flight = std::make_shared<Flight>();
-  const auto tell = [flight, done](core::Command command) {
+  const auto tell = [this, flight, done, charge, number](core::Command command) {
     if (!std::exchange(flight->told, true)) {
+      landed(charge, number);
       done(std::move(command));
     }
   };
@@ -143,12 +183,15 @@ core::Command Outside::carry_out(const core::Effect& task) {
     std::get<core::RecordUndoReply>(answer).reply = gateway_.undo(*undo);
   } else if (const auto* refund = std::get_if<core::RefundAtGateway>(&task)) {
     std::get<core::RecordRefundReply>(answer).reply = gateway_.refund(*refund);
-  } else if (std::holds_alternative<core::CheckFraud>(task)) {
+  } else if (const auto* check = std::get_if<core::CheckFraud>(&task)) {
     auto& reply = std::get<core::RecordFraudReply>(answer);
     const bool fails = !healed_ && random_.chance(10);
     const bool bad = random_.chance(15);
     reply.reply = fails ? core::FraudReply::kFailed
                         : (bad ? core::FraudReply::kRejected : core::FraudReply::kApproved);
+    if (reply.reply == core::FraudReply::kApproved) {
+      approved_.insert(check->fraud_id);
+    }
   } else if (const auto* send = std::get_if<core::SendNotification>(&task)) {
     auto& reply = std::get<core::RecordNotification>(answer);
     if (healed_ || !random_.chance(10)) {

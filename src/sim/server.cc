@@ -47,7 +47,12 @@ void Server::start() {
                            .outside = *outside_,
                            .setup = *setup_,
                            .state_dir = dir_ + "/state",
-                           .storage_low = [this] { return storage_low_; }});
+                           .storage_low = [this] { return storage_low_; },
+                           .on_result =
+                               [this] {
+                                 settle();
+                                 plan_turn(Duration{random_.magnitude(kTurnDelayMax.us)});
+                               }});
   if (!life) {
     // Only an unreadable or full disk keeps it from starting, never what it has written itself.
     if (life.error().code != Errc::kIo && life.error().code != Errc::kFull) {
@@ -63,6 +68,7 @@ void Server::start() {
   });
   plan_turn({});
   plan_checkpoint();
+  on_start_();
 }
 
 void Server::send(core::Input input, core::Renderer& renderer, OnReply on_reply) {
@@ -80,7 +86,7 @@ void Server::send(core::Input input, core::Renderer& renderer, OnReply on_reply)
 }
 
 void Server::plan_turn(Duration delay) {
-  if (turn_planned_) {
+  if (turn_planned_ || life_ == nullptr) {
     return;
   }
   turn_planned_ = true;
@@ -163,6 +169,7 @@ void Server::reply_to(Exchange& done) {
 void Server::bury() {
   disk_.cut_off();
   life_.reset();
+  outside_->caller_died();
   const auto broken = std::exchange(open_, {});
   for (const auto& exchange : broken) {
     if (exchange->request.verdict() == engine::Verdict::kDone && random_.chance(50)) {
@@ -223,11 +230,12 @@ void Server::plan_faults() {
 void Server::fill_disk() {
   world_->trace([] { return "the disk fills up"; });
   storage_low_ = true;
+  const std::int64_t lasts_us = random_.magnitude(kFullMax.us) + 1;
   if (random_.chance(50)) {
-    world_->after(Duration{random_.magnitude(kFullMax.us)},
+    world_->after(Duration{random_.between(0, lasts_us - 1)},
                   [this] { disk_.set_full(storage_low_); });
   }
-  world_->after(Duration{random_.magnitude(kFullMax.us)}, [this] {
+  world_->after(Duration{lasts_us}, [this] {
     storage_low_ = false;
     disk_.set_full(false);
   });

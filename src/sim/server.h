@@ -46,6 +46,8 @@ class Server {
 
   // `renderer` outlives the simulation.
   void send(core::Input input, core::Renderer& renderer, OnReply on_reply);
+  // Told whenever the process is ready again, before it does anything.
+  void set_on_start(std::function<void()> on_start) { on_start_ = std::move(on_start); }
   // A read: null while the process is down. Whatever it did may have ended the process.
   [[nodiscard]] Life* life() { return life_.get(); }
   // After each use of life(): looks after what that has brought about.
@@ -92,6 +94,7 @@ class Server {
   std::int64_t wake_up_us_ = 0;
   bool storage_low_ = false;
   Counts counts_;
+  std::function<void()> on_start_ = [] {};
 };
 
 }  // namespace payonce::sim

@@ -49,7 +49,8 @@ Setup Setup::draw(Random& random) {
   setup.checkpoint.interval = std::chrono::milliseconds(random.between(50, 10'000));
   setup.checkpoint.rows_max = static_cast<std::size_t>(random.between(1, 500));
   setup.checkpoint.slice_events = static_cast<std::size_t>(random.between(1, 200));
-  setup.retention = std::chrono::hours(random.chance(30) ? random.between(1, 12) : 0);
+  setup.retention = std::chrono::minutes(random.chance(30) ? random.between(1, 720) : 0);
+  setup.at_once = random.chance(25);
   setup.calls_max = static_cast<std::size_t>(random.between(1, 64));
   setup.notify_max = static_cast<std::size_t>(random.between(1, 100));
   setup.timers_max = static_cast<std::size_t>(random.between(1, 100));

@@ -18,6 +18,7 @@ struct Setup {
   engine::CheckpointPolicy checkpoint;
   std::chrono::milliseconds retention{0};
   std::size_t calls_max = 64;    // gateway and fraud calls in flight, each
+  bool at_once = false;          // those calls are answered at once, as by the mocks in the process
   std::size_t notify_max = 100;  // notifications of a channel in memory
   std::size_t timers_max = 100;
 

@@ -23,7 +23,7 @@ class Run {
  public:
   Run(const Plan& plan, const std::string& dir, Trace trace)
       : plan_(plan),
-        world_(plan.seed, plan.faults),
+        world_(plan.seed, plan.faults, plan.busy),
         setup_(Setup::draw(world_.random)),
         outside_(world_, [this](const core::RecordCallback& call) { clients_.pass_on(call); }),
         server_(world_, outside_, setup_, dir),
@@ -53,7 +53,7 @@ class Run {
   }
 
   void look_often() {
-    world_.after(kLookEvery, [this] {
+    world_.after(std::min(kLookEvery, Duration{plan_.busy.us / 20 + 1}), [this] {
       static_cast<void>(audit_.at_any_time());
       look_often();
     });

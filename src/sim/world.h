@@ -33,8 +33,8 @@ class World {
  public:
   using Action = std::function<void()>;
 
-  World(std::uint64_t seed, const FaultSet& faults)
-      : random(seed), rates(Rates::draw(random, faults)) {}
+  World(std::uint64_t seed, const FaultSet& faults, Duration busy)
+      : random(seed), rates(Rates::draw(random, faults, busy)) {}
 
   [[nodiscard]] std::int64_t steady_us() const { return now_us_; }
   [[nodiscard]] std::int64_t wall_us() const { return kEpochUs + now_us_ + wall_offset_us_; }

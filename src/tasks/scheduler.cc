@@ -239,6 +239,9 @@ bool Scheduler::take_turn(Queue& queue, const std::string& charge, Ready& ready)
   }
   const std::lock_guard lock(queue.busy_mutex);
   const auto [place, free] = queue.busy.try_emplace(charge);
+  if (planted(Bug::kTurnNotTaken)) {
+    return true;
+  }
   if (!free) {
     place->second.push_back(std::move(ready.task));
     queue.behind.fetch_add(1);
@@ -251,6 +254,9 @@ void Scheduler::pass_turn(Queue& queue, const std::string& charge) {
   {
     const std::lock_guard lock(queue.busy_mutex);
     const auto place = queue.busy.find(charge);
+    if (planted(Bug::kTurnNotTaken) && place == queue.busy.end()) {
+      return;
+    }
     if (place->second.empty()) {
       queue.busy.erase(place);
       return;

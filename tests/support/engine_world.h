@@ -240,8 +240,9 @@ class EngineWorld {
   }
   void open_state() {
     state.reset();
-    state =
-        std::move(log::StateStore::open(dir / "state", std::uint64_t{256} << 20, kSalt).value());
+    state = std::move(
+        log::StateStore::open(dir / "state", std::uint64_t{256} << 20, kSalt, log::Sync::kNever)
+            .value());
   }
   core::Seq catch_up() { return log::catch_up(log, *state, salt, 1'000'000).value().applied; }
 

@@ -136,6 +136,8 @@ class Banned(unittest.TestCase):
         self.assert_complains("http/a.cc", "assert(x);\n", "PAYONCE_ASSERT")
         self.assert_fine("http/a.cc", "static_assert(x); PAYONCE_ASSERT(x);\n")
         self.assert_complains("log/a.cc", "auto flags = MDB_NOSYNC;\n", "on the disk")
+        self.assert_complains("app/a.cc", "open(dir, Sync::kNever);\n", "on the disk")
+        self.assert_fine("sim/a.cc", "open(dir, log::Sync::kNever);\n")
 
     def test_leftover_marks(self):
         for mark in ("FIXME", "TODO(me)", "XXX:"):

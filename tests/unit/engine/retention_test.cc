@@ -85,7 +85,7 @@ class RetentionTest : public testing::Test {
   TempDir dir;
   BusyLog log;
   std::unique_ptr<log::StateStore> state =
-      std::move(log::StateStore::open(dir / "state", 64 << 20, kSalt).value());
+      std::move(log::StateStore::open(dir / "state", 64 << 20, kSalt, log::Sync::kNever).value());
   Retention retention{{.log = log, .state = *state, .salt = kSalt}};
   std::size_t written = 0;
 };

@@ -18,7 +18,7 @@ log::Batch batch_of(const std::vector<std::string>& entries) {
 }
 
 struct DiskTest : testing::Test {
-  World world{1, *FaultSet::parse("none")};
+  World world{1, *FaultSet::parse("none"), Duration::seconds(60)};
   Disk disk{world};
   int crashes = 0;
 

@@ -5,6 +5,8 @@
 namespace payonce::sim {
 namespace {
 
+constexpr Duration kDay = Duration::seconds(86'400);
+
 TEST(FaultSet, ReadsItsOwnText) {
   EXPECT_EQ(FaultSet::all().text(), "all");
   EXPECT_EQ(FaultSet::parse("all"), FaultSet::all());
@@ -25,7 +27,7 @@ TEST(FaultSet, WithoutOne_KeepsTheOthers) {
 TEST(Rates, WhatIsNotAllowedNeverHappens) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     Random random(seed);
-    const Rates rates = Rates::draw(random, *FaultSet::parse("loss"));
+    const Rates rates = Rates::draw(random, *FaultSet::parse("loss"), kDay);
     EXPECT_EQ(rates.crash_every.us, 0);
     EXPECT_EQ(rates.commit_fails, 0U);
     EXPECT_EQ(rates.clock_every.us, 0);
@@ -37,8 +39,8 @@ TEST(Rates, OneFaultLess_LeavesTheOthersAsTheyAre) {
   for (std::uint64_t seed = 0; seed < 100; ++seed) {
     Random one(seed);
     Random two(seed);
-    const Rates all = Rates::draw(one, FaultSet::all());
-    const Rates less = Rates::draw(two, FaultSet::all().without(Fault::kCrash));
+    const Rates all = Rates::draw(one, FaultSet::all(), kDay);
+    const Rates less = Rates::draw(two, FaultSet::all().without(Fault::kCrash), kDay);
     EXPECT_EQ(less.crash_every.us, 0);
     EXPECT_EQ(less.lost, all.lost);
     EXPECT_EQ(less.stop_every, all.stop_every);
