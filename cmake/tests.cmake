@@ -99,6 +99,7 @@ function(payonce_python_test name label timeout folder)
     FAIL_REGULAR_EXPRESSION "Ran 0 tests")
 endfunction()
 
+include(crash_tests)
 foreach(kind api crash)
   file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${kind}/test_*.py")
   if(NOT TARGET payonce)

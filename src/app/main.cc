@@ -15,6 +15,7 @@
 #include "app/offline.h"
 #include "app/serve.h"
 #include "app/simulate_command.h"
+#include "app/verify.h"
 #include "app/version_text.h"
 #include "config/load.h"
 #include "config/render.h"
@@ -147,6 +148,15 @@ void add_config_options(CLI::App& command, Arguments& arguments) {
       ->allow_extra_args(false);
 }
 
+void add_offline_options(const std::vector<CLI::App*>& whole, CLI::App& inspecting,
+                         Arguments& arguments) {
+  inspecting.add_option("ID", arguments.id, "Id of a payment, fraud check or refund")->required();
+  inspecting.add_flag("--json", arguments.json, "Print JSON");
+  for (CLI::App* command : whole) {
+    command->add_flag("--json", arguments.json, "Print JSON");
+  }
+}
+
 void add_mock_options(CLI::App& command, MockGatewayCommand& mock) {
   command.add_option("--listen", mock.listen, "Address to listen on, HOST:PORT; port 0: any");
   command.add_option("--callback-url", mock.callback_url, "Where pm_async calls back");
@@ -174,6 +184,8 @@ int run(int argc, char** argv) {
   CLI::App* version = cli.add_subcommand("version", "Print the version");
   CLI::App* replaying = cli.add_subcommand(
       "replay", "Decide every recorded history again and name what this build decides otherwise");
+  CLI::App* verifying = cli.add_subcommand(
+      "verify", "Look at every page, entry and row, and fold the log once more to compare");
   CLI::App* inspecting =
       cli.add_subcommand("inspect", "Print a workflow, what it waits for, and its history");
   CLI::App* mock = cli.add_subcommand(
@@ -184,16 +196,13 @@ int run(int argc, char** argv) {
       "simulate", "Run a whole server under faults on virtual time, and check it");
   CLI::App* diagram =
       cli.add_subcommand("diagram", "Print the payment saga as a page with its diagram and table");
-  for (CLI::App* command : {serve, check, health, replaying, inspecting}) {
+  for (CLI::App* command : {serve, check, health, replaying, verifying, inspecting}) {
     add_config_options(*command, arguments);
   }
-  inspecting->add_option("ID", arguments.id, "Id of a payment, fraud check or refund")->required();
+  add_offline_options({replaying, verifying}, *inspecting, arguments);
   add_mock_options(*mock, arguments.mock);
   add_bench_options(*benching, arguments.bench);
   add_simulate_options(*simulating, arguments.simulate);
-  for (CLI::App* command : {replaying, inspecting}) {
-    command->add_flag("--json", arguments.json, "Print JSON");
-  }
   version->add_flag("--licenses", arguments.licenses, "Print the notices of the libraries inside");
   version->add_flag("--json", arguments.json, "Print the version as JSON");
   try {
@@ -211,9 +220,10 @@ int run(int argc, char** argv) {
   if (health->parsed()) {
     return run_healthcheck(arguments);
   }
-  if (replaying->parsed()) {
+  if (replaying->parsed() || verifying->parsed()) {
+    const auto look = replaying->parsed() ? replay : verify;
     return with_options(arguments,
-                        [&](const auto& options) { return replay(options, arguments.json); });
+                        [&](const auto& options) { return look(options, arguments.json); });
   }
   if (inspecting->parsed()) {
     return run_inspect(arguments);

@@ -7,6 +7,8 @@
 
 #include "log/checkpoint.h"
 #include "log/lmdb_env.h"
+#include "log/row_check.h"
+#include "log/verify.h"
 
 namespace payonce::app {
 namespace {
@@ -26,6 +28,34 @@ Result<void> remove_all(const std::string& path) {
   return {};
 }
 
+bool whole(const log::LogStore& log) { return log.first_seq() == 1; }
+
+// Of a small state all rows and keys are looked at, of a small log all entries, which takes some
+// ten milliseconds; of larger ones each when it is used.
+constexpr std::uint64_t kSmallBytes = std::uint64_t{4} << 20;
+
+Result<void> check_small(const log::StateStore& state, const log::LmdbLog& log,
+                         std::uint64_t salt) {
+  if (state.file_bytes() > kSmallBytes) {
+    return {};
+  }
+  if (const auto sound = log::check_rows(state); !sound) {
+    return std::unexpected(sound.error());
+  }
+  const bool at_hand = whole(log) && log.file_bytes() <= kSmallBytes;
+  return at_hand ? log::check_openings(state, log, salt) : Result<void>{};
+}
+
+Result<void> check_small(const log::LmdbLog& log, std::uint64_t salt) {
+  if (log.file_bytes() > kSmallBytes) {
+    return {};
+  }
+  if (const auto sound = log::verify_log(log, salt); !sound) {
+    return std::unexpected(sound.error());
+  }
+  return {};
+}
+
 Result<log::Checkpoint> open_and_fold(Store& store, const std::string& path,
                                       const StoreOptions& options) {
   auto state = log::StateStore::open(path, options.state_map_size, store.position.salt);
@@ -33,6 +63,12 @@ Result<log::Checkpoint> open_and_fold(Store& store, const std::string& path,
     return std::unexpected(state.error());
   }
   store.state = std::move(*state);
+  if (auto newer = refuse_older_log(*store.log, *store.state, store.dir); !newer) {
+    return std::unexpected(newer.error());
+  }
+  if (auto sound = check_small(*store.state, *store.log, store.position.salt); !sound) {
+    return std::unexpected(sound.error());
+  }
   return log::catch_up(*store.log, *store.state, store.position.salt, options.slice_events);
 }
 
@@ -82,8 +118,6 @@ Result<void> refuse_lost_log(const log::DataDir& dir, bool log_is_empty) {
   }
   return {};
 }
-
-bool whole(const log::LogStore& log) { return log.first_seq() == 1; }
 
 // What dropped history said stands in the state alone: a fold of the rest would be another bank.
 std::unexpected<Error> no_rebuild(const Store& store, const std::string& why) {
@@ -162,6 +196,9 @@ Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uin
   if (!identity) {
     return std::unexpected(named(identity.error(), store.dir.log_path()));
   }
+  if (auto sound = check_small(*store.log, identity->salt); !sound) {
+    return std::unexpected(named(sound.error(), store.dir.log_path()));
+  }
   store.position = {
       .last_seq = store.log->last_seq(), .last_time = identity->last_time, .salt = identity->salt};
   const auto folded = fold_or_rebuild(store, options, log);
@@ -170,6 +207,27 @@ Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uin
   }
   store.folded = folded->folded;
   return store;
+}
+
+Result<void> refuse_older_log(const log::LogStore& log, const log::StateStore& state,
+                              const log::DataDir& dir) {
+  auto snapshot = state.snapshot();
+  if (!snapshot) {
+    return std::unexpected(snapshot.error());
+  }
+  const core::Seq applied = snapshot->applied_seq();
+  if (snapshot->error()) {
+    return std::unexpected(*snapshot->error());
+  }
+  if (applied > log.last_seq()) {
+    return fail(Errc::kNotFound,
+                "the log in " + dir.log_path() + " ends at entry " +
+                    std::to_string(log.last_seq()) + ", but " + dir.state_path() + " holds entry " +
+                    std::to_string(applied) +
+                    ": put the newer log back, or move the state away to go on with the log as "
+                    "it is");
+  }
+  return {};
 }
 
 std::string distrust_path(const std::string& data_path) { return data_path + "/STATE_DISTRUSTED"; }

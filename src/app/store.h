@@ -2,7 +2,8 @@
 //
 // The log is the truth and must be sound; the state is derived, so one that is damaged, foreign or
 // of another layout is thrown away and folded anew. That takes the whole log: once old history was
-// dropped from it, such a state is refused, and so is one that lacks what was dropped.
+// dropped from it, such a state is refused, and so is one that lacks what was dropped. A state that
+// is ahead of its log is refused always: then the log is what is not whole.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +38,11 @@ struct Store {
 [[nodiscard]] Result<Store> open_store(log::DataDir dir, const StoreOptions& options,
                                        std::uint64_t fresh_salt, Timestamp now,
                                        observe::Logger& log);
+
+// The state holds only what was durable in its log: one that is ahead is the state of a log that
+// was newer, and to fold this one anew would be to forget what it had acknowledged. kNotFound then.
+[[nodiscard]] Result<void> refuse_older_log(const log::LogStore& log, const log::StateStore& state,
+                                            const log::DataDir& dir);
 
 // The file whose presence says that the state is not to be trusted.
 [[nodiscard]] std::string distrust_path(const std::string& data_path);

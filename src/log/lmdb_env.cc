@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include "log/page_check.h"
+
 namespace payonce::log {
 namespace {
 
@@ -25,6 +27,9 @@ constexpr unsigned kReadersMax = 5000;
 // How much later a transaction begins while somebody waits for the map: longer than most others
 // take that run already.
 constexpr std::chrono::milliseconds kGiveWay{1};
+
+// Looked at before LMDB does: 16 MiB, which takes some milliseconds. `payonce verify` looks at all.
+constexpr std::uint64_t kPagesAtOpen = 4096;
 
 // Of allocate_ahead(): takes well below a millisecond.
 constexpr std::size_t kStep = std::size_t{1} << 20;
@@ -85,6 +90,35 @@ std::uint64_t free_pages(const LmdbEnv& env, std::uint64_t from) {
   return found;
 }
 
+// Makes an empty environment elsewhere first: after a power cut the file is there as a whole or not
+// at all, and is never taken for a damaged one.
+Result<void> make_file(const std::string& dir) {
+  const std::string fresh = dir + "/new";
+  std::error_code trouble;
+  std::filesystem::remove_all(fresh, trouble);
+  std::filesystem::create_directory(fresh, trouble);
+  MDB_env* env = nullptr;
+  int code = mdb_env_create(&env);
+  if (code == 0) {
+    code = mdb_env_open(env, fresh.c_str(), 0, 0640);
+  }
+  if (code == 0) {
+    code = mdb_env_sync(env, /*force=*/1);
+  }
+  if (env != nullptr) {
+    mdb_env_close(env);
+  }
+  if (code != 0) {
+    return lmdb_error(code, "cannot create " + fresh + "/data.mdb");
+  }
+  std::filesystem::rename(fresh + "/data.mdb", dir + "/data.mdb", trouble);
+  if (trouble) {
+    return fail(Errc::kIo, "cannot create " + dir + "/data.mdb: " + trouble.message());
+  }
+  std::filesystem::remove_all(fresh, trouble);
+  return sync_directory(dir);
+}
+
 }  // namespace
 
 std::unexpected<Error> lmdb_error(int code, const std::string& doing) {
@@ -96,8 +130,17 @@ Result<void> LmdbEnv::open(const std::string& dir, std::uint64_t map_size, unsig
   if (auto made = make_directory(dir); !made) {
     return made;
   }
+  const std::string file = dir + "/data.mdb";
   std::error_code trouble;
-  const bool fresh = !std::filesystem::exists(dir + "/data.mdb", trouble);
+  const auto size = std::filesystem::file_size(file, trouble);
+  if (trouble || size == 0) {
+    if (auto made = make_file(dir); !made) {
+      return made;
+    }
+  }
+  if (const auto sound = check_pages(file, kPagesAtOpen); !sound) {
+    return std::unexpected(sound.error());
+  }
   int code = mdb_env_create(&env_);
   if (code == 0) {
     code = mdb_env_set_mapsize(env_, map_size);
@@ -124,40 +167,7 @@ Result<void> LmdbEnv::open(const std::string& dir, std::uint64_t map_size, unsig
     close();
     return lmdb_error(code, "cannot clear dead readers of " + dir);
   }
-  if (fresh) {
-    return sync_directory(dir);
-  }
   return {};
-}
-
-Result<void> LmdbEnv::check_length() const {
-  const Extent held = extent();
-  const char* dir = nullptr;
-  if (held.page_size == 0 || mdb_env_get_path(env_, &dir) != 0) {
-    return fail(Errc::kIo, "cannot ask for the size of the store");
-  }
-  const std::string file = std::string(dir) + "/data.mdb";
-  std::error_code trouble;
-  const auto size = std::filesystem::file_size(file, trouble);
-  if (trouble) {
-    return fail(Errc::kIo, "cannot ask for the size of " + file + ": " + trouble.message());
-  }
-  const std::uint64_t wanted = held.pages * held.page_size;
-  if (size >= wanted) {
-    return {};
-  }
-  // The free list may lie in the part that is cut off: so the file is made longer first.
-  std::filesystem::resize_file(file, wanted, trouble);
-  if (trouble) {
-    return fail(Errc::kIo, "cannot extend " + file + ": " + trouble.message());
-  }
-  const std::uint64_t whole = size / held.page_size;
-  if (free_pages(*this, whole) == held.pages - whole) {
-    return {};
-  }
-  std::filesystem::resize_file(file, size, trouble);
-  return fail(Errc::kCorrupt, file + " is cut short: it has " + std::to_string(size) +
-                                  " bytes and should have " + std::to_string(wanted));
 }
 
 LmdbEnv::Extent LmdbEnv::extent() const {

@@ -38,15 +38,14 @@ class LmdbEnv {
   LmdbEnv& operator=(const LmdbEnv&) = delete;
   ~LmdbEnv() { close(); }
 
-  // Opens or creates the environment in `dir`, which is created when absent. kForeign when the file
-  // there is not LMDB's, kIo for everything else.
+  // Opens or creates the environment in `dir`, which is created when absent. Before LMDB opens it,
+  // the newest pages of the file are looked at (page_check.h), and nothing is changed when they are
+  // not sound. kForeign when the file is not LMDB's, kCorrupt when it is damaged or ends before the
+  // last page in use, kIo for everything else. Last pages that are free may be absent, since LMDB
+  // does not write those.
   [[nodiscard]] Result<void> open(const std::string& dir, std::uint64_t map_size,
                                   unsigned databases, Sync sync = Sync::kEachCommit);
   void close();
-  // kCorrupt when the file ends before the last page in use: reading on would raise SIGBUS. Last
-  // pages that are free may be absent, since LMDB does not write those; the file gets them then.
-  // Right after open(), before anything else is done.
-  [[nodiscard]] Result<void> check_length() const;
   // Bytes of the map that can still be filled; 0 when LMDB does not say. At least those that have
   // never been used; the free pages below, whose list it takes some time to go through, are counted
   // only when those are less than `enough`.

@@ -84,9 +84,6 @@ Result<std::unique_ptr<LmdbLog>> LmdbLog::open(const std::string& dir, std::uint
   if (auto opened = log->env_.open(dir, map_size, 0); !opened) {
     return std::unexpected(opened.error());
   }
-  if (auto whole = log->env_.check_length(); !whole) {
-    return std::unexpected(whole.error());
-  }
   auto txn = LmdbTxn::begin(log->env_, LmdbTxn::Mode::kWrite);
   if (!txn) {
     return std::unexpected(txn.error());

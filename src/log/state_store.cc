@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/ids.h"
 #include "core/index_keys.h"
 #include "log/codec.h"
 #include "log/wire.h"
@@ -48,12 +49,18 @@ struct Meta {
   std::uint64_t layout = kLayout;
   std::uint64_t salt = 0;
   std::uint64_t applied = 0;
+  std::uint64_t seal = 0;  // absent in what earlier builds wrote
+
+  [[nodiscard]] std::uint64_t sealing() const {
+    return mix64(layout ^ mix64(salt ^ mix64(applied)));
+  }
 
   template <class Visitor, class Self>
   static void fields(Visitor& v, Self& self) {
     v("layout", self.layout);
     v("salt", self.salt);
     v("applied", self.applied);
+    v("seal", self.seal);
   }
 };
 
@@ -67,13 +74,14 @@ Result<Meta> read_meta(MDB_txn* txn, MDB_dbi dbi) {
   Meta meta;
   Reader r(to_view(value));
   Meta::fields(r, meta);
-  if (!r.ok()) {
-    return fail(Errc::kCorrupt, "the state's head is malformed");
+  if (!r.ok() || !r.at_end() || (meta.seal != 0 && meta.seal != meta.sealing())) {
+    return fail(Errc::kCorrupt, "the state's head is damaged");
   }
   return meta;
 }
 
-int write_meta(MDB_txn* txn, MDB_dbi dbi, const Meta& meta) {
+int write_meta(MDB_txn* txn, MDB_dbi dbi, Meta meta) {
+  meta.seal = meta.sealing();
   std::string bytes;
   Writer w(bytes);
   Meta::fields(w, meta);
@@ -81,6 +89,40 @@ int write_meta(MDB_txn* txn, MDB_dbi dbi, const Meta& meta) {
   MDB_val value = to_val(bytes);
   return mdb_put(txn, dbi, &key, &value, 0);
 }
+
+// Whether a row stands under its own key.
+template <class Row>
+bool stands_under(std::string_view key, const Row& row) {
+  return key == row.id;
+}
+bool stands_under(std::string_view key, const core::KeyRecord& row) { return key == row.key; }
+bool stands_under(std::string_view key, const core::Transfer& row) {
+  return key == core::transfer_key(row.workflow_id, row.step);
+}
+
+template <class Row>
+Result<void> read_row(std::string_view key, std::string_view bytes, std::uint64_t salt, Row& out) {
+  if (auto decoded = decode_row(bytes, salt, out); !decoded) {
+    return decoded;
+  }
+  if (!stands_under(key, out)) {
+    return fail(Errc::kCorrupt, "state row: it stands under another key than its own");
+  }
+  return {};
+}
+
+template <class Row>
+constexpr Table kTableOf = Table::kAccounts;
+template <>
+constexpr Table kTableOf<core::Transfer> = Table::kTransfers;
+template <>
+constexpr Table kTableOf<core::Payment> = Table::kPayments;
+template <>
+constexpr Table kTableOf<core::KeyRecord> = Table::kKeys;
+template <>
+constexpr Table kTableOf<core::FraudCheck> = Table::kFrauds;
+template <>
+constexpr Table kTableOf<core::Refund> = Table::kRefunds;
 
 // 0 with the row in `out`, MDB_NOTFOUND, or a failure in `error`.
 template <class Row>
@@ -100,8 +142,8 @@ bool get_row(MDB_txn* txn, MDB_dbi dbi, std::uint64_t salt, std::string_view key
     error = lmdb_error(code, "cannot read the state").error();
     return false;
   }
-  if (auto decoded = decode_row(to_view(value), salt, out); !decoded) {
-    error = decoded.error();
+  if (auto read = read_row(key, to_view(value), salt, out); !read) {
+    error = read.error();
     return false;
   }
   return true;
@@ -115,9 +157,6 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std
   store->salt_ = salt;
   if (auto opened = store->env_.open(dir, map_size, 24, sync); !opened) {
     return std::unexpected(opened.error());
-  }
-  if (auto whole = store->env_.check_length(); !whole) {
-    return std::unexpected(whole.error());
   }
   auto txn = LmdbTxn::begin(store->env_, LmdbTxn::Mode::kWrite);
   if (!txn) {
@@ -133,6 +172,18 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& dir, std
     return lmdb_error(code, "cannot open the state in " + dir);
   }
   return store;
+}
+
+void StateStore::each_table(const std::function<void(Table, const char*)>& visit) {
+  for (const NamedTable& table : kTables) {
+    visit(table.table, table.name);
+  }
+}
+
+void StateStore::each_index(const std::function<void(core::Index, const char*)>& visit) {
+  for (const NamedIndex& index : kIndexes) {
+    visit(index.index, index.name);
+  }
 }
 
 Result<void> StateStore::open_databases(MDB_txn* txn) {
@@ -324,22 +375,44 @@ std::uint64_t StateStore::Snapshot::count(MDB_dbi dbi) {
   return stat.ms_entries;
 }
 
-void StateStore::Snapshot::each_account(const std::function<void(const core::Account&)>& visit) {
-  const LmdbCursor cursor(txn_.get(), store_->tables_[static_cast<std::size_t>(Table::kAccounts)]);
+void StateStore::Snapshot::walk(MDB_dbi dbi, const Visit& visit) {
+  const LmdbCursor cursor(txn_.get(), dbi);
   MDB_val key{};
   MDB_val value{};
   int code = cursor.get(key, value, MDB_FIRST);
-  for (; code == 0; code = cursor.get(key, value, MDB_NEXT)) {
-    core::Account account;
-    if (auto decoded = decode_row(to_view(value), store_->salt_, account); !decoded) {
-      keep(decoded.error());
-      return;
+  while (code == 0 && visit(to_view(key), to_view(value))) {
+    code = cursor.get(key, value, MDB_NEXT);
+  }
+  if (code != 0 && code != MDB_NOTFOUND) {
+    keep(lmdb_error(code, "cannot read the state").error());
+  }
+}
+
+void StateStore::Snapshot::each(Table table, const Visit& visit) {
+  walk(store_->tables_[static_cast<std::size_t>(table)], visit);
+}
+
+template <class Row>
+void StateStore::Snapshot::each_row(const std::function<void(const Row&)>& visit) {
+  each(kTableOf<Row>, [&](std::string_view key, std::string_view bytes) {
+    Row row;
+    if (auto read = read_row(key, bytes, store_->salt_, row); !read) {
+      keep(read.error());
+      return false;
     }
-    visit(account);
-  }
-  if (code != MDB_NOTFOUND) {
-    keep(lmdb_error(code, "cannot read the accounts").error());
-  }
+    visit(row);
+    return true;
+  });
+}
+template void StateStore::Snapshot::each_row(const std::function<void(const core::Account&)>&);
+template void StateStore::Snapshot::each_row(const std::function<void(const core::Transfer&)>&);
+template void StateStore::Snapshot::each_row(const std::function<void(const core::Payment&)>&);
+template void StateStore::Snapshot::each_row(const std::function<void(const core::KeyRecord&)>&);
+template void StateStore::Snapshot::each_row(const std::function<void(const core::FraudCheck&)>&);
+template void StateStore::Snapshot::each_row(const std::function<void(const core::Refund&)>&);
+
+void StateStore::Snapshot::each_account(const std::function<void(const core::Account&)>& visit) {
+  each_row<core::Account>(visit);
 }
 
 void StateStore::Snapshot::keep(Error error) {

@@ -40,8 +40,9 @@ class StateStore {
   class Snapshot;
   class Update;
 
-  // Opens or creates. kForeign: it belongs to another log (other salt) or is not a state store;
-  // kVersion: written with another layout of rows. In both cases the caller may rebuild.
+  // Opens or creates. kCorrupt: it is damaged; kForeign: it belongs to another log (other salt) or
+  // is not a state store; kVersion: written with another layout of rows. In all these cases the
+  // caller may rebuild.
   [[nodiscard]] static Result<std::unique_ptr<StateStore>> open(const std::string& dir,
                                                                 std::uint64_t map_size,
                                                                 std::uint64_t salt,
@@ -54,6 +55,10 @@ class StateStore {
 
   [[nodiscard]] std::uint64_t file_bytes() const { return env_.file_bytes(); }
   [[nodiscard]] LmdbEnv& env() { return env_; }
+
+  // Every table and index with its name.
+  static void each_table(const std::function<void(Table, const char*)>& visit);
+  static void each_index(const std::function<void(core::Index, const char*)>& visit);
 
  private:
   StateStore() = default;
@@ -102,11 +107,17 @@ class StateStore::Snapshot final : public core::RowSource {
   [[nodiscard]] std::uint64_t count(core::Index index);
   // Visits every account.
   void each_account(const std::function<void(const core::Account&)>& visit);
+  // Visits every row of one kind, in the order of keys, up to the first that does not read.
+  template <class Row>
+  void each_row(const std::function<void(const Row&)>& visit);
+  // The same as bytes, until `visit` returns false.
+  void each(Table table, const Visit& visit);
 
  private:
   template <class Row>
   bool load_from(Table table, std::string_view key, Row& out);
   [[nodiscard]] std::uint64_t count(MDB_dbi dbi);
+  void walk(MDB_dbi dbi, const Visit& visit);
   void keep(Error error);
 
   const StateStore* store_;

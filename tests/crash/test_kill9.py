@@ -24,8 +24,9 @@ from support.mock_gateway import MockGateway
 from support.saga import PATIENT, QUICK_INQUIRY, QUICK_UNDO
 from support.server import SLOWNESS, Server, free_port, wait_until
 
-ROUNDS = 30
-ROUNDS_APART = 12  # with the gateway in a process of its own
+# How often the server is killed; PAYONCE_KILLS=N asks for N times in each of the two tests.
+ROUNDS = int(os.environ.get("PAYONCE_KILLS") or 30)
+ROUNDS_APART = int(os.environ.get("PAYONCE_KILLS") or 12)  # the gateway is a process of its own
 CLIENTS = 8
 RUN_S = (0.03, 0.8)  # how long a server lives, at least and at most
 ANSWER_S = 60 * SLOWNESS

@@ -9,6 +9,7 @@
 
 #include "core/machine.h"
 #include "log/codec.h"
+#include "log/lmdb_env.h"
 #include "support/temp_dir.h"
 
 namespace payonce::app {
@@ -132,6 +133,61 @@ TEST_F(StoreTest, LostLogBesideAState_IsRefusedAndTouchesNothing) {
     EXPECT_NE(store.error().message.find(data + "/log"), std::string::npos);
     EXPECT_EQ(fs::file_size(data + "/state/data.mdb"), state_size);
   }
+}
+
+// It was folded anew from the older log once, which forgot what the newer one had acknowledged.
+TEST_F(StoreTest, ALogThatEndsBeforeItsState_IsRefusedAndTouchesNothing) {
+  ASSERT_TRUE(open());
+  fs::copy(data + "/log", data + "/older", fs::copy_options::recursive);
+  add_account("bob");
+  ASSERT_TRUE(open());
+  fs::remove_all(data + "/log");
+  fs::rename(data + "/older", data + "/log");
+  for (int i = 0; i < 2; ++i) {
+    const auto store = open();
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, Errc::kNotFound);
+    for (const char* part : {"ends at entry 2", "holds entry 3", "put the newer log back"}) {
+      EXPECT_NE(store.error().message.find(part), std::string::npos) << store.error().message;
+    }
+  }
+  // Whoever knows better moves the state away.
+  fs::remove_all(data + "/state");
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_TRUE(knows(*store, "alice"));
+  EXPECT_FALSE(knows(*store, "bob"));
+}
+
+// Secondary keys have no checksum. They are held against the rows.
+TEST_F(StoreTest, AStateWhoseKeysDoNotFitItsRows_IsRebuilt) {
+  ASSERT_TRUE(open());
+  {
+    log::LmdbEnv env;
+    ASSERT_TRUE(env.open(data + "/state", 1 << 24, 24));
+    auto txn = log::LmdbTxn::begin(env, log::LmdbTxn::Mode::kWrite);
+    MDB_dbi dbi = 0;
+    ASSERT_EQ(mdb_dbi_open(txn->get(), "accounts_by_time", 0, &dbi), 0);
+    ASSERT_EQ(mdb_drop(txn->get(), dbi, 0), 0);
+    ASSERT_EQ(txn->commit(), 0);
+  }
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ(store->folded, 2U);
+  EXPECT_EQ(store->state->snapshot()->count(core::Index::kAccountsByTime), 1U);
+}
+
+// As a power cut leaves it: nothing of the new file may have got to the disk.
+TEST_F(StoreTest, AFileThatWasNotYetInItsPlace_IsMadeAgain) {
+  fs::remove_all(data);
+  fs::create_directories(data + "/log/new");
+  std::ofstream(data + "/log/new/data.mdb") << std::string(8192, '\0');
+  fs::create_directories(data + "/state/new");
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().message;
+  EXPECT_EQ(store->position.last_seq, 1U);
+  EXPECT_FALSE(fs::exists(data + "/log/new"));
+  EXPECT_FALSE(fs::exists(data + "/state/new"));
 }
 
 TEST_F(StoreTest, DamagedLog_IsRefusedAndTheStateIsKept) {

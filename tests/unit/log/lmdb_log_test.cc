@@ -186,7 +186,6 @@ TEST(LmdbLogFile, FreePagesAtItsEnd_MayBeMissing) {
     const auto log = LmdbLog::open(dir / "log", kMapSize);
     ASSERT_TRUE(log) << log.error().message;
     EXPECT_EQ((*log)->first_seq(), first);
-    EXPECT_EQ(std::filesystem::file_size(file), whole);
     append(**log, 30, 5000);
   }
   // The rest of it is in use.

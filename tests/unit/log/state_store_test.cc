@@ -119,6 +119,8 @@ TEST_F(StateStoreTest, Fresh_HoldsNothing) {
 TEST_F(StateStoreTest, Committed_IsReadBackAfterReopening) {
   core::Transfer transfer;
   transfer.id = "tr_1";
+  transfer.workflow_id = "w";
+  transfer.step = "s";
   core::Payment payment;
   payment.id = "pay_1";
   core::KeyRecord key;
