@@ -28,6 +28,16 @@ if(PAYONCE_PLANTED_BUGS)
   add_compile_definitions(PAYONCE_PLANTED_BUGS)
 endif()
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # The fuzzers' compiler. clang 16 implements all of C++20's concepts that <expected> asks for but
+  # does not say so in the feature macro, and it does not define the sanitizers' macros of g++.
+  add_compile_options(-Wno-unknown-warning-option -Wno-builtin-macro-redefined
+    $<$<COMPILE_LANGUAGE:CXX>:-U__cpp_concepts> $<$<COMPILE_LANGUAGE:CXX>:-D__cpp_concepts=202002L>)
+  if(PAYONCE_SANITIZER STREQUAL "address")
+    add_compile_definitions(__SANITIZE_ADDRESS__=1)
+  endif()
+endif()
+
 if(PAYONCE_SANITIZER STREQUAL "address")
   set(payonce_sanitize -fsanitize=address,undefined -fno-sanitize-recover=all)
 elseif(PAYONCE_SANITIZER STREQUAL "thread")
@@ -42,6 +52,11 @@ if(PAYONCE_SANITIZER)
   add_link_options(${payonce_sanitize})
   add_library(payonce_sanitizer_defaults OBJECT
     "${PROJECT_SOURCE_DIR}/cmake/sanitizer_defaults.cc")
+endif()
+
+if(PAYONCE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link
+    "-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/fuzz_ignore.txt")
 endif()
 
 # payonce_finish_executable(TARGET): what every executable of ours gets.

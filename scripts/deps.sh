@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that payonce is built, tested and checked with.
 #
-# usage: scripts/deps.sh [build] [test] [lint]      (nothing: build)
+# usage: scripts/deps.sh [build] [test] [lint] [fuzz]      (nothing: build)
 #
 # A quick no-op if they are all there. Otherwise needs root, or sudo.
 set -euo pipefail
@@ -16,6 +16,8 @@ build_packages=(
 )
 test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev openssl python3 python3-aiosmtpd valgrind)
 lint_packages=(clang-format-14 clang-tidy-16)
+# llvm-16: the names of functions in what the sanitizers report.
+fuzz_packages=(clang-16 libclang-rt-16-dev llvm-16)
 
 packages=()
 for group in "${@:-build}"; do
@@ -23,8 +25,9 @@ for group in "${@:-build}"; do
     build) packages+=("${build_packages[@]}") ;;
     test) packages+=("${test_packages[@]}") ;;
     lint) packages+=("${lint_packages[@]}") ;;
+    fuzz) packages+=("${fuzz_packages[@]}") ;;
     *)
-      echo "usage: scripts/deps.sh [build] [test] [lint]" >&2
+      echo "usage: scripts/deps.sh [build] [test] [lint] [fuzz]" >&2
       exit 2
       ;;
   esac

@@ -3,6 +3,7 @@
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
+#include <simdjson.h>
 
 #include <algorithm>
 
@@ -34,8 +35,13 @@ AnswerJson read_answer(std::string_view body) {
   }
   const auto read = [&](const char* name, std::string& to) {
     const auto found = document.FindMember(name);
-    if (found != document.MemberEnd() && found->value.IsString()) {
-      to = shortened({found->value.GetString(), found->value.GetStringLength()});
+    if (found == document.MemberEnd() || !found->value.IsString()) {
+      return;
+    }
+    const std::string_view text(found->value.GetString(), found->value.GetStringLength());
+    // The second half of a surrogate pair alone is let through, and is no text that we may send on.
+    if (simdjson::validate_utf8(text.data(), text.size())) {
+      to = shortened(text);
     }
   };
   read("status", answer.status);

@@ -9,7 +9,8 @@
 
 namespace payonce::adapters {
 
-// The members of an answer that mean something here; empty where absent or of another type.
+// The members of an answer that mean something here; empty where absent, of another type or no
+// text.
 struct AnswerJson {
   std::string status;
   std::string reference;

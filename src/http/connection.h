@@ -48,6 +48,8 @@ class Connection final : public httplib::Stream, public Loop::Socket {
   [[nodiscard]] bool stopping() const { return owner_->stopping(); }
   // From now on a body is read, whose time depends on its size.
   void head_is_read();
+  // Whether it was: a head that is not well-formed never is, and what follows means nothing.
+  [[nodiscard]] bool has_head() const { return !reading_head_; }
   // Ends it if it has no request in progress, and has had none since `before`.
   void close_if_idle_since(Loop::Clock::time_point before);
 

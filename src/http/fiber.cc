@@ -53,7 +53,7 @@ class Fiber::Stack {
     const boost::context::stack_context made = stacks_.allocate();
     fiber_->stack_end_ = static_cast<const char*>(made.sp) - made.size;
     fiber_->stack_bytes_ = made.size;
-    // Boost's constructor goes there right away, and back: the constructor of Fiber arrives.
+    // Boost's constructor goes there right away, and back: the constructor of Fiber says so.
     leave(&fiber_->made_by_, fiber_->stack_end_, fiber_->stack_bytes_);
     return made;
   }
@@ -68,6 +68,9 @@ Fiber::Fiber(std::size_t stack_bytes)
     : thread_state_(make_state()),
       inside_(std::allocator_arg, Stack(*this, stack_bytes),
               [this](boost::context::fiber&& outside) { return run(std::move(outside)); }) {
+  // There and back again: else this thread would be taken to be on the fiber's stack from now on.
+  arrive(nullptr, &outside_stack_, &outside_bytes_);
+  leave(nullptr, outside_stack_, outside_bytes_);
   arrive(made_by_, nullptr, nullptr);
 }
 

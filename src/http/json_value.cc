@@ -15,6 +15,8 @@ namespace ondemand = simdjson::ondemand;
 // Above this many members duplicates are looked for by sorting instead of pairwise.
 constexpr std::size_t kPairwiseMax = 16;
 
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // RFC 8259 section 6: the parser hands out the token, we check that it is a number.
@@ -214,6 +216,8 @@ const Value* Value::find(std::string_view key) const {
 
 Result<Value> parse_json(std::string_view text) {
   thread_local ondemand::parser parser;
+  // Behind a value that is the whole document the parser takes only a little white space.
+  text = trimmed(text);
   // simdjson reads up to SIMDJSON_PADDING bytes behind the text, so it gets a copy with room.
   thread_local std::string padded;
   padded.reserve(text.size() + simdjson::SIMDJSON_PADDING);
@@ -228,10 +232,11 @@ Result<Value> parse_json(std::string_view text) {
     error = builder.build(document, value, 0);
   }
   // A number that is the whole document is looked at without being consumed, so the parser does not
-  // know that it is at the end; then the token itself has to be the rest of the text.
-  const bool whole_number =
-      value.kind == Value::Kind::kNumber && trimmed(text).ends_with(value.text) &&
-      text.find_first_not_of(" \t\r\n") + value.text.size() == trimmed(text).size();
+  // know that it is at the end; then the token itself has to be the rest of the text, behind the
+  // byte order mark that the parser passes over as RFC 8259 section 8.1 lets it.
+  text.remove_prefix(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
+  const bool whole_number = value.kind == Value::Kind::kNumber && text.ends_with(value.text) &&
+                            text.find_first_not_of(" \t\r\n") + value.text.size() == text.size();
   if (error == simdjson::SUCCESS && !whole_number && !document.at_end()) {
     return fail(Errc::kInvalid, "there is more text behind the JSON value");
   }

@@ -102,7 +102,9 @@ Reply library_error(const httplib::Request& request, int status) {
     case 500:
       return problem_reply(Code::kInternalError, {}, raw_path(request));
     default: {
-      if (request.method == "TRACE" || request.method == "CONNECT" || request.method == "PRI") {
+      const bool unrouted =
+          request.method == "TRACE" || request.method == "CONNECT" || request.method == "PRI";
+      if (unrouted && Connection::current().has_head()) {
         return Api::no_route(request.method, raw_path(request));
       }
       Problem problem{
@@ -292,7 +294,8 @@ struct Server::Library {
     // has been read whole, so the connection stays good.
     const bool ours = response.status == 402 || response.status == 404 || response.status == 409 ||
                       response.status == 422;
-    if (ours && request.get_header_value("Connection") != "close") {
+    if (ours && Connection::current().has_head() &&
+        request.get_header_value("Connection") != "close") {
       response.headers.erase("Connection");
     }
     if (Connection::current().stopping()) {

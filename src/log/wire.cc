@@ -65,6 +65,9 @@ std::uint64_t Reader::long_varint() {
     }
     value |= static_cast<std::uint64_t>(byte & 0x7fU) << shift;
     if ((byte & 0x80U) == 0) {
+      if (byte == 0 && shift > 0) {
+        break;  // one way to write a number: no byte too many
+      }
       return value;
     }
   }

@@ -105,7 +105,12 @@ class Reader {
 
   void operator()(std::string_view /*name*/, bool& value) {
     if (more()) {
-      value = varint() != 0;
+      const std::uint64_t wide = varint();
+      if (wide > 1) {
+        refuse_newer();
+        return;
+      }
+      value = wide != 0;
     }
   }
   template <std::unsigned_integral T>

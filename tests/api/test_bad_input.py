@@ -370,6 +370,21 @@ class Headers(BadInputCase):
                         self.assertEqual(answers[number + 1:], [], data)
                 self.assert_serving()
 
+    def test_a_head_that_is_not_well_formed_ends_the_connection_whatever_its_method(self):
+        """What follows such a head cannot be told from a part of it."""
+        for head in (b"TRACE /nothing,\nHost: a", b"TRACE /nothing HTTP/9", b"PRI * HTTP/2.0",
+                     b"TRACE /nothing HTTP/1.1\r\nBad Name: x",
+                     b"CONNECT /nothing HTTP/1.1\r\nX-Long: " + b"x" * 9000,
+                     b"GET /nothing HTTP/1.1\r\nBad Name: x"):
+            with self.subTest(head=head[:50]):
+                data = self.client.raw(head + b"\r\n" + message("GET", "/v1/ledger"),
+                                       half_close=True)
+                answer = parse_answer(data)
+                self.assertEqual(answer.status, 400, data)
+                self.assertEqual(answer.header("Connection"), "close")
+                self.assertEqual(data.count(b"HTTP/1.1 "), 1, data)
+                self.assert_serving()
+
     def test_bad_chunks(self):
         for chunks in (b"zz\r\nabc\r\n0\r\n\r\n", b"-5\r\nabcde\r\n0\r\n\r\n", b"5\r\nab",
                        b"ffffffffffffffff\r\nabc\r\n0\r\n\r\n", b"3\r\nabcde\r\n0\r\n\r\n", b"\r\n",

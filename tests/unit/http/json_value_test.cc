@@ -27,6 +27,20 @@ TEST(JsonValue, Numbers_KeepTheirDigits) {
   EXPECT_EQ(value->find("c")->text, "123456789012345678901234567890");
 }
 
+TEST(JsonValue, ByteOrderMark_IsPassedOverBeforeAnyValue) {
+  EXPECT_EQ(canonical("\xef\xbb\xbf{}"), "{}");
+  EXPECT_EQ(canonical("\xef\xbb\xbf 12 "), "12");
+  EXPECT_TRUE(refused("\xef\xbb\xbf\xef\xbb\xbf{}"));
+  EXPECT_TRUE(refused("\xef\xbb\xbf"));
+}
+
+TEST(JsonValue, WhiteSpaceBehindAnyValue_IsPassedOver) {
+  const std::string space(100, ' ');
+  for (const std::string value : {"true", "false", "null", "12", "\"a\"", "[]", "{}"}) {
+    EXPECT_EQ(canonical(space + value + space + "\n"), value);
+  }
+}
+
 TEST(JsonValue, MalformedNumbers_AreRefused) {
   for (const char* text : {"01", "1.", ".5", "-", "+1", "1e", "0x10", "NaN", "Infinity", "1.5.2"}) {
     EXPECT_TRUE(refused(text)) << text;

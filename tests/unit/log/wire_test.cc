@@ -166,6 +166,24 @@ TEST(Reader, NumberTooLargeForItsField_IsRefused) {
   EXPECT_FALSE(reader.newer());
 }
 
+TEST(Reader, NumberWithAByteTooMany_IsRefused) {
+  for (const char* bytes : {"\x80\x00", "\xff\x80\x00", "\x81\x80\x80\x00"}) {
+    const std::string_view text(bytes, std::string_view(bytes).size() + 1);
+    Reader reader(text);
+    reader.varint();
+    EXPECT_FALSE(reader.ok());
+    EXPECT_FALSE(reader.newer());
+  }
+}
+
+TEST(Reader, BoolThatIsNeither0Nor1_IsOfANewerBuild) {
+  Reader reader("\x02");
+  bool flag = false;
+  reader("", flag);
+  EXPECT_FALSE(reader.ok());
+  EXPECT_TRUE(reader.newer());
+}
+
 TEST(Reader, RandomBytes_NeverLeadOutsideThem) {
   struct Inner {
     std::string text;
