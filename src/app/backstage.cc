@@ -28,6 +28,9 @@ constexpr std::chrono::microseconds kPatience{500};
 // moments come with every commit.
 constexpr std::chrono::seconds kGrowPatience{5};
 
+// Goes through the list of free pages, which takes a millisecond for each GiB of them.
+constexpr std::chrono::seconds kGiveBackEvery{10};
+
 // A queue for what goes outside.
 template <class Section>
 tasks::QueueOptions queue_of(std::string_view name, core::TaskClass takes, const Section& section) {
@@ -77,6 +80,8 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                                  .patience = kPatience,
                                  .open_max = options_->payments.open_max,
                                  .backlog = {}});
+  log_pages_.give_back.emplace(store_.log->env());
+  state_pages_.give_back.emplace(store_.state->env());
   retention_.emplace(engine::Retention::Parts{
       .log = *store_.log, .state = *store_.state, .salt = store_.position.salt});
   retune(*options_);
@@ -88,6 +93,7 @@ void Backstage::make_engine(log::StateStore::Snapshot snapshot) {
                                                         [this] {
                                                           const auto free = store_.dir.free_bytes();
                                                           allocate_ahead(free);
+                                                          give_back();
                                                           return storage_low(free);
                                                         },
                                                     .on_failure = on_failure,
@@ -242,6 +248,31 @@ void Backstage::allocate_ahead(const Result<std::uint64_t>& disk) {
     cannot_allocate_ = true;
     log_->warn("allocate_ahead_failed", {{"why", done.error().message}});
   }
+}
+
+void Backstage::give_back() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_give_back_) {
+    return;
+  }
+  next_give_back_ = now + kGiveBackEvery;
+  const auto look_at = [&](Pages& pages, const char* file) {
+    if (!pages.give_back) {
+      return;
+    }
+    const auto given = pages.give_back->round();
+    if (!given) {
+      log_->warn("give_back_failed", {{"file", file}, {"why", given.error().message}});
+      pages.give_back.reset();
+    } else if (*given > 0) {
+      pages.given += *given;
+      next_give_back_ = now;  // there may be more
+    } else if (pages.given > 0) {
+      log_->info("gave_back", {{"file", file}, {"bytes", std::exchange(pages.given, 0)}});
+    }
+  };
+  look_at(log_pages_, "log");
+  look_at(state_pages_, "state");
 }
 
 bool Backstage::storage_low(const Result<std::uint64_t>& disk) {

@@ -4,6 +4,7 @@
 // Owner: the main thread.
 #pragma once
 
+#include <chrono>
 #include <optional>
 
 #include "app/clock.h"
@@ -15,6 +16,7 @@
 #include "engine/log_clock.h"
 #include "engine/retention.h"
 #include "http/api.h"
+#include "log/give_back.h"
 #include "observe/logger.h"
 #include "tasks/scheduler.h"
 
@@ -51,6 +53,8 @@ class Backstage {
   [[nodiscard]] std::vector<http::QueueInfo> queues() const;
   // Both are told how much of the disk is free.
   void allocate_ahead(const Result<std::uint64_t>& disk);
+  // Free pages of both files, now and then.
+  void give_back();
   [[nodiscard]] bool storage_low(const Result<std::uint64_t>& disk);
   void grow(log::LmdbEnv& map, const char* key, std::uint64_t wanted);
   [[noreturn]] void die(const Error& error);
@@ -68,6 +72,13 @@ class Backstage {
   std::optional<http::Backend> backend_;
   bool was_low_ = false;          // touched by start() and then by the checkpointer only
   bool cannot_allocate_ = false;  // likewise
+  struct Pages {
+    std::optional<log::GiveBack> give_back;  // empty once the file system has refused
+    std::uint64_t given = 0;                 // bytes, since there was nothing to give
+  };
+  Pages log_pages_;  // likewise, and so is all that follows
+  Pages state_pages_;
+  std::chrono::steady_clock::time_point next_give_back_;
 };
 
 }  // namespace payonce::app

@@ -88,6 +88,10 @@ void append_storage(const MetricSources& sources, std::vector<MetricFamily>& to)
                      static_cast<double>(sources.log.file_bytes())));
   to.push_back(gauge("payonce_state_file_bytes", "Length of the state's file, free pages included.",
                      static_cast<double>(sources.state.file_bytes())));
+  to.push_back(gauge("payonce_log_disk_bytes", "What the log's file takes of the disk.",
+                     static_cast<double>(sources.log.disk_bytes())));
+  to.push_back(gauge("payonce_state_disk_bytes", "What the state's file takes of the disk.",
+                     static_cast<double>(sources.state.disk_bytes())));
 }
 
 }  // namespace

@@ -266,6 +266,13 @@ std::uint64_t LmdbEnv::file_bytes() const {
   return held.pages * held.page_size;
 }
 
+std::uint64_t LmdbEnv::disk_bytes() const {
+  int file = -1;
+  struct stat status {};
+  const bool known = mdb_env_get_fd(env_, &file) == 0 && ::fstat(file, &status) == 0;
+  return known ? static_cast<std::uint64_t>(status.st_blocks) * 512 : 0;
+}
+
 std::uint64_t LmdbEnv::map_bytes() const { return extent().map_size; }
 
 std::shared_lock<LmdbEnv::Users> LmdbEnv::use() const {

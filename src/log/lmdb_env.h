@@ -52,6 +52,8 @@ class LmdbEnv {
   [[nodiscard]] std::uint64_t free_map_bytes(std::uint64_t enough) const;
   // What the file takes, free pages included.
   [[nodiscard]] std::uint64_t file_bytes() const;
+  // What the file takes of the disk: no holes, but what is allocated ahead. 0: not known.
+  [[nodiscard]] std::uint64_t disk_bytes() const;
   // What it may grow to.
   [[nodiscard]] std::uint64_t map_bytes() const;
   // Makes that more while others use the environment; they wait for the few microseconds that it

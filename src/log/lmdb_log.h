@@ -32,6 +32,7 @@ class LmdbLog final : public LogStore {
   }
   void drop_below(core::Seq floor) override { floor_.store(floor, std::memory_order_release); }
   [[nodiscard]] std::uint64_t file_bytes() const { return env_.file_bytes(); }
+  [[nodiscard]] std::uint64_t disk_bytes() const { return env_.disk_bytes(); }
   [[nodiscard]] LmdbEnv& env() { return env_; }
 
  private:

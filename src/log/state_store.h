@@ -54,6 +54,7 @@ class StateStore {
   [[nodiscard]] Result<Update> update();
 
   [[nodiscard]] std::uint64_t file_bytes() const { return env_.file_bytes(); }
+  [[nodiscard]] std::uint64_t disk_bytes() const { return env_.disk_bytes(); }
   [[nodiscard]] LmdbEnv& env() { return env_; }
 
   // Every table and index with its name.
