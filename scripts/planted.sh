@@ -4,7 +4,7 @@
 # usage: scripts/planted.sh [SEEDS [FIRST-SEED]]
 #
 # Fails if a bug survives SEEDS seeds (100), or if a violation is reported without any bug.
-# docs/testing/planted-bugs.md says what they are.
+# docs/testing.md says what they are.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null

@@ -1,7 +1,7 @@
 // base/planted.h: mistakes that can be built in on purpose, to show that the simulator finds them.
 //
 // Only a build with the option PAYONCE_PLANTED_BUGS has them, and there one at a time is turned on
-// by name (docs/testing/planted-bugs.md). In every other build planted() is the constant false, and
+// by name (docs/testing.md). In every other build planted() is the constant false, and
 // nothing of them is left. Owner: the process; set once, before any thread.
 #pragma once
 
