@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that payonce is built, tested and checked with.
 #
-# usage: scripts/deps.sh [build] [test] [lint] [fuzz]      (nothing: build)
+# usage: scripts/deps.sh [build] [test] [lint] [fuzz] [coverage]      (nothing: build)
 #
 # A quick no-op if they are all there. Otherwise needs root, or sudo.
 set -euo pipefail
@@ -18,6 +18,8 @@ test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev open
 lint_packages=(clang-format-14 clang-tidy-16)
 # llvm-16: the names of functions in what the sanitizers report.
 fuzz_packages=(clang-16 libclang-rt-16-dev llvm-16)
+# scripts/coverage.sh and scripts/mutate.sh: the first clang that measures MC/DC is 18
+coverage_packages=(clang-19 libclang-rt-19-dev llvm-19 python3 python3-clang-19)
 
 packages=()
 for group in "${@:-build}"; do
@@ -26,8 +28,9 @@ for group in "${@:-build}"; do
     test) packages+=("${test_packages[@]}") ;;
     lint) packages+=("${lint_packages[@]}") ;;
     fuzz) packages+=("${fuzz_packages[@]}") ;;
+    coverage) packages+=("${coverage_packages[@]}") ;;
     *)
-      echo "usage: scripts/deps.sh [build] [test] [lint] [fuzz]" >&2
+      echo "usage: scripts/deps.sh [build] [test] [lint] [fuzz] [coverage]" >&2
       exit 2
       ;;
   esac

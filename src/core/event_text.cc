@@ -49,7 +49,7 @@ class EventText {
 
  private:
   void field(std::string_view name, std::string_view value) {
-    if (!out_->empty() && out_->back() != '{' && out_->back() != '[') {
+    if (out_->back() != '{' && out_->back() != '[') {  // begun with a name and a brace
       *out_ += ", ";
     }
     out_->append(name).append(name.empty() ? "" : "=").append(value);

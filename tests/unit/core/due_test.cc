@@ -36,6 +36,13 @@ TEST(DueKey, IsReadBack) {
   EXPECT_EQ(read->id, "ref_1");
 }
 
+TEST(DueKey, OfAnIdOfOneCharacter_IsReadBack) {
+  const std::string key = due_key(Timestamp{5}, StreamKind::kPayment, "p");
+  const auto read = parse_due_key(key);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->id, "p");
+}
+
 TEST(DueKey, OfBytesThatAreNone_IsNothing) {
   EXPECT_FALSE(parse_due_key(""));
   EXPECT_FALSE(parse_due_key("1234567"));

@@ -45,5 +45,13 @@ TEST(EventText, OtherEvents_HaveOtherTexts) {
   EXPECT_GT(seen.size(), std::variant_size_v<Event>);
 }
 
+TEST(EventText, TruthValues_AreShown) {
+  RefundEnded ended;
+  ended.success = true;
+  EXPECT_NE(to_text(ended).find("success=true"), std::string::npos);
+  ended.success = false;
+  EXPECT_NE(to_text(ended).find("success=false"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace payonce::core

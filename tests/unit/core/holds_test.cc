@@ -270,5 +270,38 @@ TEST_F(HoldsTest, AccountOpenedTwice_IsRefused) {
   });
 }
 
+// The rest is about a state that does not belong to the log: nothing may be guessed there.
+
+TEST_F(HoldsTest, HoldOfAnAccountThatIsNotThere_IsNeitherPostedNorVoided) {
+  ASSERT_TRUE(hold(usd(300)));
+  Transfer lost = held();
+  lost.debit_account = "nobody";
+  state.rows.transfers.put("pay/hold", lost, seq);
+  expect_refused([&] { return post(usd(300)); });
+  expect_refused([&] { return void_hold(); });
+}
+
+TEST_F(HoldsTest, HoldOfMoreThanTheAccountHasHeld_IsNeitherPostedNorVoided) {
+  ASSERT_TRUE(hold(usd(300)));
+  Account less = account("alice");
+  less.held = 299;
+  state.rows.accounts.put("alice", less, seq);
+  expect_refused([&] { return post(usd(300)); });
+  expect_refused([&] { return void_hold(); });
+}
+
+TEST_F(HoldsTest, TransferInTheStreamOfNoAccount_StillMovesTheMoney) {
+  ASSERT_TRUE(apply(StreamKind::kAccount, "nobody",
+                    FundsTransferred{.transfer_id = "tr",
+                                     .workflow_id = "w",
+                                     .step = "more",
+                                     .debit_account = "sys:x",
+                                     .credit_account = "bob",
+                                     .amount = usd(5),
+                                     .reference = {}}));
+  EXPECT_EQ(account("bob").posted, 5);
+  EXPECT_EQ(sum(), 0);
+}
+
 }  // namespace
 }  // namespace payonce::core

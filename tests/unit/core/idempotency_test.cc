@@ -303,5 +303,31 @@ TEST(KeepsAnswer, OnlyOfWhatWasRecorded) {
   }
 }
 
+TEST_F(KeysTest, WithoutRenderer_ARepeatIsKnownAndNothingIsRecorded) {
+  handle(deposit());
+  Answer answer{.status = 7, .location = {}, .body = {}};
+  Produced out;
+  const Input again{deposit(), keyed()};
+  EXPECT_EQ(world.machine.handle(again, world.now, nullptr, answer, out).kind,
+            OutcomeKind::kKeyReplayed);
+  EXPECT_EQ(answer.status, 7U);
+  EXPECT_TRUE(out.records.empty());
+  EXPECT_EQ(world.account("alice").posted, 1100);
+}
+
+TEST_F(KeysTest, ClaimedKey_KeepsItsNameAndWorkflowAndRetentionThroughItsEnd) {
+  handle(world.payment("pay_1", "alice", usd(300)), keyed(true));
+  ASSERT_NE(key(), nullptr);
+  EXPECT_EQ(key()->key, "key");
+  EXPECT_EQ(key()->workflow_kind, StreamKind::kPayment);
+  EXPECT_EQ(key()->workflow_id, "pay_1");
+  world.gateway("pay_1", 1, GatewayReply::kConfirmed);
+  world.handle(CompleteKey{.key = "key", .answer = {}});
+  EXPECT_EQ(key()->state, KeyState::kCompleted);
+  EXPECT_EQ(key()->workflow_kind, StreamKind::kPayment);
+  EXPECT_EQ(key()->workflow_id, "pay_1");
+  EXPECT_EQ(key()->retention, kRetention);
+}
+
 }  // namespace
 }  // namespace payonce::core

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "support/machine_world.h"
@@ -164,6 +165,18 @@ TEST(Replay, AChangedEventIsNamed) {
   EXPECT_TRUE(difference->recorded.starts_with("gateway_retry_scheduled{"));
 }
 
+TEST(Replay, AChangedEventInTheMiddleIsNamedByItsOwnNumber) {
+  World w = begun();
+  w.gateway("p", 1, GatewayReply::kTemporaryFailure, "503");
+  const std::size_t changed = history_of(w).size() - 1;
+  w.gateway("p", 2, GatewayReply::kConfirmed);
+  auto history = history_of(w);
+  std::get<GatewayRetryScheduled>(history[changed].event).not_before.us += 1;
+  const auto difference = redecide(history, kSalt);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->seq, history[changed].seq);
+}
+
 TEST(Replay, AMissingEventIsNamed) {
   World w = begun();
   w.gateway("p", 1, GatewayReply::kConfirmed);
@@ -186,6 +199,44 @@ TEST(Replay, AnEventThatNothingLeadsToIsNamed) {
   ASSERT_TRUE(difference);
   EXPECT_EQ(difference->seq, extra.seq);
   EXPECT_EQ(difference->decided, "");
+}
+
+TEST(Replay, AnEventInAnotherStreamIsNamed) {
+  World w = begun(FraudMode::kManual);
+  w.gateway("p", 1, GatewayReply::kConfirmed);
+  w.verdict("p", true);
+  auto history = history_of(w);
+  Record& last = history.back();
+  last.stream = "q";
+  const auto difference = redecide(history, kSalt);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->seq, last.seq);
+  EXPECT_EQ(difference->recorded, difference->decided);
+}
+
+TEST(Replay, AHistoryWithoutItsBeginningIsNamed) {
+  World w = begun(FraudMode::kManual);
+  w.now = w.now + Duration::seconds(601);
+  w.fraud_timer("p");
+  const auto whole = history_of(w);
+  const auto decided = std::ranges::find_if(whole, [](const Record& record) {
+    return std::holds_alternative<FraudCheckDecided>(record.event);
+  });
+  ASSERT_NE(decided, whole.end());
+  auto difference = redecide({decided, whole.end()}, kSalt);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->seq, decided->seq);
+
+  World confirmed = begun();
+  confirmed.gateway("p", 1, GatewayReply::kConfirmed);
+  const auto other = history_of(confirmed);
+  const auto answer = std::ranges::find_if(other, [](const Record& record) {
+    return std::holds_alternative<GatewayConfirmed>(record.event);
+  });
+  ASSERT_NE(answer, other.end());
+  difference = redecide({answer, other.end()}, kSalt);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->seq, answer->seq);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <set>
 #include <string>
@@ -140,6 +141,30 @@ TEST(RetryExhausted, OneAttempt_MeansNoRetry) {
 TEST(RetryExhausted, ZeroAttempts_MeansNoLimit) {
   EXPECT_FALSE(exhausted(RetryPolicy{.maximum_attempts = 0}, 1));
   EXPECT_FALSE(exhausted(RetryPolicy{.maximum_attempts = 0}, kHuge));
+}
+
+TEST(RetryDelay, Maximum_IsADelayLikeAnyOther) {
+  RetryPolicy at_maximum;
+  at_maximum.initial_interval_ms = 60'000;
+  at_maximum.maximum_interval_ms = 5'000;
+  RetryPolicy below;
+  below.initial_interval_ms = 5'000;
+  EXPECT_EQ(retry_delay(at_maximum, 1, "pay_1").us, retry_delay(below, 1, "pay_1").us);
+}
+
+// Histories are decided again after an update (core/replay.h), and have to give the same times.
+TEST(RetryDelay, OfATaskAndAnAttempt_IsTheSameInEveryBuild) {
+  RetryPolicy policy;
+  const std::int64_t doubled[] = {933'000, 1'864'000, 3'720'000, 7'216'000, 15'072'000};
+  for (std::uint32_t attempt = 1; attempt <= std::size(doubled); ++attempt) {
+    EXPECT_EQ(retry_delay(policy, attempt, "pay_1").us, doubled[attempt - 1]);
+  }
+  policy.initial_interval_ms = 333;
+  policy.backoff_coefficient_permille = 1500;
+  const std::int64_t grown[] = {310'689, 465'568, 696'140, 1'012'044, 1'585'386};
+  for (std::uint32_t attempt = 1; attempt <= std::size(grown); ++attempt) {
+    EXPECT_EQ(retry_delay(policy, attempt, "pay_1").us, grown[attempt - 1]);
+  }
 }
 
 }  // namespace

@@ -324,6 +324,13 @@ TEST(Transitions, EveryTransitionOfTheTableIsTakenBySomeStage) {
   }
 }
 
+TEST(Transitions, EveryGuardButNoneHasAName) {
+  EXPECT_EQ(name(Guard::kAlways), "");
+  for (int guard = 1; guard <= static_cast<int>(Guard::kSettled); ++guard) {
+    EXPECT_NE(name(static_cast<Guard>(guard)), "") << guard;
+  }
+}
+
 TEST(Transitions, ThePageInDocsIsRenderedFromTheTable) {
   const std::string path = PAYONCE_SOURCE_DIR "/docs/payment-saga.md";
   if (std::getenv("UPDATE_REFERENCE") != nullptr) {
