@@ -14,7 +14,7 @@ build_packages=(
   # third_party/fetch.sh
   curl xz-utils
 )
-test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev openssl python3 python3-aiosmtpd valgrind)
+test_packages=(libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev openssl python3 python3-aiosmtpd strace valgrind)
 lint_packages=(clang-format-14 clang-tidy-16)
 # llvm-16: the names of functions in what the sanitizers report.
 fuzz_packages=(clang-16 libclang-rt-16-dev llvm-16)

@@ -237,7 +237,7 @@ std::vector<http::QueueInfo> Backstage::queues() const {
   return all;
 }
 
-// Never with the last of the disk, and never again once it has failed: commits do without.
+// Never with the last of the disk, and never again once there was no room: commits do without.
 void Backstage::allocate_ahead(const Result<std::uint64_t>& disk) {
   const std::uint64_t ahead = options_->storage.allocate_ahead;
   if (ahead == 0 || cannot_allocate_ || !disk ||
@@ -245,6 +245,9 @@ void Backstage::allocate_ahead(const Result<std::uint64_t>& disk) {
     return;
   }
   if (const auto done = store_.log->env().allocate_ahead(ahead); !done) {
+    if (done.error().code != Errc::kFull) {
+      die(done.error());
+    }
     cannot_allocate_ = true;
     log_->warn("allocate_ahead_failed", {{"why", done.error().message}});
   }
@@ -297,7 +300,7 @@ bool Backstage::storage_low(const Result<std::uint64_t>& disk) {
 }
 
 // Fail-stop: what reached the disk is unknown, so nothing more is said or done. Recovery decides.
-void Backstage::die(const Error& error) {
+void Backstage::die(const Error& error) noexcept {
   if (error.code == Errc::kCorrupt) {
     distrust_state(store_.dir.path());
   }

@@ -57,7 +57,7 @@ class Backstage {
   void give_back();
   [[nodiscard]] bool storage_low(const Result<std::uint64_t>& disk);
   void grow(log::LmdbEnv& map, const char* key, std::uint64_t wanted);
-  [[noreturn]] void die(const Error& error);
+  [[noreturn]] void die(const Error& error) noexcept;  // whatever fails on the way
 
   const config::Options* options_;
   observe::Logger* log_;

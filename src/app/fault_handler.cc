@@ -5,8 +5,11 @@
 
 #include <csignal>
 #include <cstring>
+#include <exception>
+#include <new>
 #include <string_view>
 
+#include "app/exit_code.h"
 #include "app/store.h"
 
 // The sanitizers report such faults themselves, and better.
@@ -19,6 +22,7 @@ namespace {
 
 constexpr std::size_t kPathMax = 4096;
 char g_note_path[kPathMax];
+std::terminate_handler g_default_terminate = nullptr;
 
 // Only async-signal-safe calls from here on.
 extern "C" void on_fault(int signal) {
@@ -34,9 +38,28 @@ extern "C" void on_fault(int signal) {
   ::raise(signal);
 }
 
+// An exception that nobody handled. Without memory nothing can be finished, and what was being
+// decided must not be shown; what was acknowledged is durable.
+void on_terminate() {
+  if (const std::exception_ptr thrown = std::current_exception()) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::bad_alloc&) {
+      constexpr std::string_view kText =
+          "{\"level\":\"error\",\"event\":\"out_of_memory\","
+          "\"next\":\"stopping; what was acknowledged is durable, start again to recover\"}\n";
+      static_cast<void>(::write(STDERR_FILENO, kText.data(), kText.size()) < 0);
+      ::_exit(kExitFailed);
+    } catch (...) {  // the default handler below says what it is
+    }
+  }
+  g_default_terminate();
+}
+
 }  // namespace
 
 void install_fault_handler(const std::string& data_path) {
+  g_default_terminate = std::set_terminate(on_terminate);
   const std::string note = distrust_path(data_path);
   if (note.size() >= kPathMax) {
     return;

@@ -24,6 +24,7 @@
 #include "app/recheck.h"
 #include "app/rules.h"
 #include "app/store.h"
+#include "app/threads.h"
 #include "app/version.h"
 #include "app/version_text.h"
 #include "http/api.h"
@@ -114,6 +115,7 @@ sigset_t block_signals() {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its limit is an error like any other
   return signals;
 }
 
@@ -196,6 +198,16 @@ std::expected<Store, Refusal> open_checked_store(const config::Options& options,
   return std::move(*store);
 }
 
+// All that there may be besides this one: pools as configured, and those that are always there.
+std::size_t threads_max(const config::Options& options) {
+  constexpr std::size_t kEngine = 2;   // and the checkpointer
+  constexpr std::size_t kTasks = 3;    // the timer, a conductor for the gateway and one for fraud
+  constexpr std::size_t kOutside = 3;  // calls over HTTP of each, later answers of the mock gateway
+  constexpr std::size_t kAccepting = 1;
+  return kEngine + kTasks + kOutside + kAccepting + options.server.threads +
+         options.server.readers + core::kNotifyChannels.size() * options.notify.workers;
+}
+
 // What is fine on a developer's machine, and should be known anywhere else.
 void warn_of_defaults(const config::Options& options, observe::Logger& log) {
   if (options.gateway.callback_secrets.empty()) {
@@ -248,6 +260,9 @@ int serve(const config::Options& configured, const config::Sources& sources) {
   auto settings = to_settings(options);
   if (!settings) {
     return refuse(settings.error(), kExitUsage);
+  }
+  if (const auto allowed = try_threads(threads_max(options)); !allowed) {
+    return refuse(allowed.error(), kExitUsage);
   }
   auto outside = Outside::open(options, log);
   if (!outside) {

@@ -133,7 +133,7 @@ constexpr std::array kKeys{
         "A request head takes no longer, and 64 KiB of a body neither, or it is cut off."},
     Key{"server.write_timeout",
         Duration{member<&Options::server, &Server::write_timeout>, kIoTimeout}, kRestart,
-        "A client that stops reading its answer is cut off after this long."},
+        "64 KiB of an answer take no longer to be read, or the client is cut off."},
     Key{"server.drain_timeout",
         Duration{member<&Options::server, &Server::drain_timeout>, {0, 10 * kMinute}}, kRestart,
         "SIGTERM lets running requests finish for this long before it exits."},

@@ -41,6 +41,8 @@ class Parker {
   virtual void park() = 0;
   virtual void park_until(Clock::time_point deadline) = 0;
   virtual void unpark() = 0;
+  // Whether nobody is left who wants what this one waits for. Becoming so unparks it.
+  [[nodiscard]] virtual bool deserted() const { return false; }
   // Has `chore` done by this thread once everything else that it has at hand is done. False: this
   // thread has no such moment, and the caller has to do it.
   [[nodiscard]] virtual bool put_off(Chore& chore) = 0;

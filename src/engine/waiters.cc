@@ -37,7 +37,7 @@ bool Waiters::Registration::wait(std::chrono::milliseconds at_most) {
         return ended_;
       }
     }
-    if (Parker::Clock::now() >= deadline) {
+    if (Parker::Clock::now() >= deadline || waiter_.deserted()) {
       return false;
     }
     waiter_.park_until(deadline);

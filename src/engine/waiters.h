@@ -31,8 +31,8 @@ class Waiters {
     Registration(const Registration&) = delete;
     Registration& operator=(const Registration&) = delete;
 
-    // True when the workflow ended (durably) since the registration, false when the time is up or
-    // wake_all() was called.
+    // True when the workflow ended (durably) since the registration, false when the time is up,
+    // wake_all() was called, or the client has hung up (Parker::deserted()).
     bool wait(std::chrono::milliseconds at_most);
 
    private:

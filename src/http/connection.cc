@@ -16,14 +16,22 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kBufferBytes = 4096;
-// The least rate of a body: as much in each read_timeout.
-constexpr std::int64_t kBytesPerReadTimeout = std::int64_t{64} * 1024;
+// The least rate of a body, and of an answer: as much in each read_timeout or write_timeout.
+constexpr std::int64_t kBytesPerTimeout = std::int64_t{64} * 1024;
 // After an error the client may still be sending. Closing at once would reset the connection and
 // with it the answer, so what still comes is read and dropped, within these bounds.
 constexpr milliseconds kLingerTime{500};
 constexpr std::size_t kLingerBytes = std::size_t{1} << 20;
 
 bool would_block(int code) { return code == EAGAIN || code == EWOULDBLOCK; }
+
+// More time for what has come or gone, but never more than `timeout` at once: so whoever is
+// silent, or slower than the least rate, is cut off.
+Loop::Clock::time_point extended(Loop::Clock::time_point deadline, milliseconds timeout,
+                                 std::size_t bytes) {
+  const auto earned = timeout * static_cast<std::int64_t>(bytes) / kBytesPerTimeout;
+  return std::min(deadline + earned, Loop::Clock::now() + timeout);
+}
 
 }  // namespace
 
@@ -51,15 +59,17 @@ void Connection::on_ready() {
 
 void Connection::serve() {
   Loop::local() = this;
+  loop_->attend(*this);
   bool good = true;
   bool more = true;
   while (good && more) {
     --requests_left_;
     const bool last = requests_left_ == 0 || stopping();
-    reading_head_ = true;
-    deadline_ = Loop::Clock::now() + limits_->read_timeout;
+    begin_request();
     try {
-      good = owner_->process(*this, last) && !last && keep_ && !stopping();
+      good = owner_->process(*this, last) && !last && !stopping();
+      keep_ = keep_ && body_is_read();
+      good = good && keep_;
       more = good && has_more();
     } catch (const std::exception&) {
       good = false;  // memory ran out while the request was read; nothing was carried out
@@ -68,6 +78,7 @@ void Connection::serve() {
       loop_->yield();  // however much was sent ahead, the others have their turn
     }
   }
+  loop_->attend_no_more(*this);
   if (good) {
     busy_ = false;
     idle_since_ = Loop::Clock::now();
@@ -77,6 +88,24 @@ void Connection::serve() {
     linger();
   }
   close();
+}
+
+void Connection::begin_request() {
+  reading_head_ = true;
+  deadline_ = Loop::Clock::now() + limits_->read_timeout;
+  write_deadline_.reset();
+  timed_out_ = false;
+  working_ = false;
+  malformed_ = false;
+  head_ = {};
+  checked_ = used_;
+  body_left_ = 0;
+  chunks_.reset();
+}
+
+// Bytes of a head or of a body that nobody read must not be taken for the next request.
+bool Connection::body_is_read() const {
+  return !reading_head_ && !malformed_ && body_left_ == 0 && (!chunks_ || chunks_->done());
 }
 
 void Connection::close() {
@@ -91,19 +120,21 @@ void Connection::close_if_idle_since(Loop::Clock::time_point before) {
   }
 }
 
-void Connection::head_is_read() {
+void Connection::head_is_read(std::uint64_t body_bytes) {
   reading_head_ = false;
+  body_left_ = body_bytes;
   deadline_ = Loop::Clock::now() + limits_->read_timeout;
 }
 
-// A head has a fixed time. A body has as much again, and more as it comes, but never more than
-// that at once: so whoever is silent, or slower than the least rate, is cut off.
+void Connection::head_is_read_body_in_chunks() {
+  head_is_read();
+  chunks_.emplace();
+}
+
+// A head has a fixed time. A body has as much again, and more as it comes.
 void Connection::extend_deadline(std::size_t received) {
   if (!reading_head_) {
-    const auto now = Loop::Clock::now();
-    const auto earned =
-        limits_->read_timeout * static_cast<std::int64_t>(received) / kBytesPerReadTimeout;
-    deadline_ = std::min(deadline_ + earned, now + limits_->read_timeout);
+    deadline_ = extended(deadline_, limits_->read_timeout, received);
   }
 }
 
@@ -118,7 +149,11 @@ ssize_t Connection::receive(char* to, std::size_t size, Loop::Clock::time_point 
     }
     if (would_block(errno)) {
       readable = hung_up;
-      if (hung_up || !loop_->wait_readable(*this, deadline)) {
+      if (hung_up) {
+        return -1;
+      }
+      if (!loop_->wait_readable(*this, deadline)) {
+        timed_out_ = true;
         return -1;
       }
     } else if (errno != EINTR) {
@@ -138,22 +173,68 @@ bool Connection::has_more() {
   return readable;
 }
 
+// The library reads a head byte by byte, so this is done some hundred times for each request.
 ssize_t Connection::read(char* to, std::size_t size) {
+  if (used_ < checked_ && size == 1) {
+    *to = buffer_[used_++];
+    return 1;
+  }
+  return reading_head_ ? read_head_byte(to) : read_body(to, size);
+}
+
+ssize_t Connection::read_body(char* to, std::size_t size) {
+  if (malformed_) {
+    return -1;
+  }
+  const ssize_t got = read_ahead(to, size);
+  if (got > 0) {
+    const auto taken = static_cast<std::size_t>(got);
+    body_left_ -= std::min<std::uint64_t>(body_left_, taken);
+    if (chunks_ && !chunks_->take({to, taken})) {
+      malformed_ = true;
+      return -1;
+    }
+  }
+  return got;
+}
+
+// The library answers a request line that it cannot read, but not one that never ends: so where the
+// line goes wrong, it ends.
+ssize_t Connection::read_head_byte(char* to) {
+  if (!malformed_) {
+    if (used_ == filled_) {
+      const ssize_t got = fill();
+      if (got <= 0) {
+        return got;
+      }
+    }
+    checked_ = used_ + head_.take({buffer_.data() + used_, filled_ - used_});
+    if (used_ < checked_) {
+      *to = buffer_[used_++];
+      return 1;
+    }
+    malformed_ = true;
+    line_end_ = head_.in_first_line() ? "\r\n" : "";
+  }
+  if (line_end_.empty()) {
+    return -1;
+  }
+  *to = line_end_.front();
+  line_end_.remove_prefix(1);
+  return 1;
+}
+
+ssize_t Connection::read_ahead(char* to, std::size_t size) {
   if (used_ == filled_) {
     if (size >= kBufferBytes) {
       const ssize_t got = receive(to, size, deadline_);
       extend_deadline(got > 0 ? static_cast<std::size_t>(got) : 0);
       return got;
     }
-    buffer_.resize(kBufferBytes);
-    used_ = 0;
-    filled_ = 0;
-    const ssize_t got = receive(buffer_.data(), buffer_.size(), deadline_);
+    const ssize_t got = fill();
     if (got <= 0) {
       return got;
     }
-    filled_ = static_cast<std::size_t>(got);
-    extend_deadline(filled_);
   }
   const std::size_t taken = std::min(size, filled_ - used_);
   std::memcpy(to, buffer_.data() + used_, taken);
@@ -161,16 +242,38 @@ ssize_t Connection::read(char* to, std::size_t size) {
   return static_cast<ssize_t>(taken);
 }
 
+// Receives into the buffer, which is used up.
+ssize_t Connection::fill() {
+  buffer_.resize(kBufferBytes);
+  used_ = 0;
+  filled_ = 0;
+  checked_ = 0;
+  const ssize_t got = receive(buffer_.data(), buffer_.size(), deadline_);
+  if (got > 0) {
+    filled_ = static_cast<std::size_t>(got);
+    extend_deadline(filled_);
+  }
+  return got;
+}
+
+// The time of an answer begins when the client takes no more of it, so most never look at the
+// clock.
 ssize_t Connection::write(const char* from, std::size_t size) {
-  const auto deadline = Loop::Clock::now() + limits_->write_timeout;
   while (true) {
     const ssize_t put = ::send(fd(), from, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (put >= 0) {
+      if (write_deadline_) {
+        write_deadline_ =
+            extended(*write_deadline_, limits_->write_timeout, static_cast<std::size_t>(put));
+      }
       return put;
     }
     if (would_block(errno)) {
+      if (!write_deadline_) {
+        write_deadline_ = Loop::Clock::now() + limits_->write_timeout;
+      }
       writable = gone;
-      if (gone || !loop_->wait_writable(*this, deadline)) {
+      if (gone || !loop_->wait_writable(*this, *write_deadline_)) {
         return -1;
       }
     } else if (errno != EINTR) {

@@ -8,9 +8,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "http/framing.h"
 #include "http/loop.h"
 
 namespace payonce::http {
@@ -44,12 +48,20 @@ class Connection final : public httplib::Stream, public Loop::Socket {
   // The answer that is being written announces the end of the connection, so nothing behind this
   // request may be taken for another one.
   void close_after_answer() { keep_ = false; }
+  [[nodiscard]] bool closes_after_answer() const { return !keep_; }
   // The server is ending: the answer should say that the connection does too.
   [[nodiscard]] bool stopping() const { return owner_->stopping(); }
-  // From now on a body is read, whose time depends on its size.
-  void head_is_read();
+  // From now on a body is read, whose time depends on its size, and which has as many bytes.
+  void head_is_read(std::uint64_t body_bytes = 0);
+  // Or it comes in chunks.
+  void head_is_read_body_in_chunks();
   // Whether it was: a head that is not well-formed never is, and what follows means nothing.
   [[nodiscard]] bool has_head() const { return !reading_head_; }
+  // The request was read, and is being carried out: from now on a failure leaves it in doubt.
+  void work_begins() { working_ = true; }
+  [[nodiscard]] bool work_began() const { return working_; }
+  // Whether the request ended for the reason that it did not come in time.
+  [[nodiscard]] bool timed_out() const { return timed_out_; }
   // Ends it if it has no request in progress, and has had none since `before`.
   void close_if_idle_since(Loop::Clock::time_point before);
 
@@ -74,6 +86,12 @@ class Connection final : public httplib::Stream, public Loop::Socket {
   void on_ready() override;
   void serve();
   [[nodiscard]] bool has_more();
+  void begin_request();
+  [[nodiscard]] bool body_is_read() const;
+  ssize_t read_head_byte(char* to);
+  ssize_t read_body(char* to, std::size_t size);
+  ssize_t read_ahead(char* to, std::size_t size);
+  ssize_t fill();
   ssize_t receive(char* to, std::size_t size, Loop::Clock::time_point deadline);
   void extend_deadline(std::size_t received);
   void linger();
@@ -87,7 +105,16 @@ class Connection final : public httplib::Stream, public Loop::Socket {
   bool keep_ = true;
   Loop::Clock::time_point idle_since_;
   bool reading_head_ = false;
-  Loop::Clock::time_point deadline_;  // of what is being read
+  Loop::Clock::time_point deadline_;                       // of what is being read
+  std::optional<Loop::Clock::time_point> write_deadline_;  // once an answer did not fit
+  bool timed_out_ = false;
+  bool working_ = false;
+  bool malformed_ = false;
+  // What is left of a request line that is not one, for the library to read.
+  std::string_view line_end_;
+  HeadCheck head_;
+  std::uint64_t body_left_ = 0;
+  std::optional<ChunkCheck> chunks_;
   std::string remote_address_;
   int remote_port_ = 0;
   std::string local_address_;
@@ -96,6 +123,7 @@ class Connection final : public httplib::Stream, public Loop::Socket {
   std::vector<char> buffer_;
   std::size_t used_ = 0;
   std::size_t filled_ = 0;
+  std::size_t checked_ = 0;  // where what is known to be a good part of a head ends
 };
 
 }  // namespace payonce::http

@@ -25,6 +25,9 @@ inline constexpr std::size_t kIdempotencyKeyMax = 255;
 
 [[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b);  // ASCII
 
+// Whether a comma-separated list, such as that of Connection, names `token`; case does not matter.
+[[nodiscard]] bool lists_token(std::string_view list, std::string_view token);
+
 // application/json, with or without parameters.
 [[nodiscard]] bool is_json(std::string_view content_type);
 

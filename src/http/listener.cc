@@ -1,9 +1,12 @@
 #include "http/listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -11,20 +14,21 @@
 
 namespace payonce::http {
 
-// The library's idea of who works on an accepted connection: the accepting thread, which only hands
-// it to a loop.
-class Listener::Handoff final : public httplib::TaskQueue {
- public:
-  explicit Handoff(Listener& listener) : listener_(&listener) {}
-  bool enqueue(std::function<void()> task) override {
-    task();
-    return true;
-  }
-  void shutdown() override { listener_->close(); }
+namespace {
 
- private:
-  Listener* listener_;
-};
+// Without descriptors or memory, another try is worth it so late.
+constexpr std::chrono::milliseconds kPause{100};
+constexpr std::chrono::seconds kTellAgain{10};
+
+// What may be wrong with one connection, or for a moment (accept(2)).
+bool passes(int code) {
+  return code != EBADF && code != EFAULT && code != EINVAL && code != ENOTSOCK;
+}
+
+// Of the connection that was about to be accepted: the next one is another matter.
+bool concerns_one(int code) { return code == ECONNABORTED || code == EPROTO || code == EINTR; }
+
+}  // namespace
 
 // One loop, its thread and its connections.
 class Listener::Lane final : public Connection::Owner {
@@ -98,7 +102,6 @@ class Listener::Lane final : public Connection::Owner {
 };
 
 Listener::Listener(ListenerLimits limits) : limits_(std::move(limits)) {
-  new_task_queue = [this] { return new Handoff(*this); };
   // For the header that announces them; kept they are by Connection and Lane.
   set_keep_alive_timeout(limits_.connection.keep_alive_timeout.count());
   set_keep_alive_max_count(limits_.connection.requests_max);
@@ -129,6 +132,52 @@ void Listener::close() {
   for (const auto& lane : lanes_) {
     lane->join();
   }
+}
+
+bool Listener::accept_until_stopped() {
+  const int listening = svr_sock_;
+  bool good = true;
+  bool failed_before = false;
+  while (good && !ending_) {
+    const int socket = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC);
+    if (socket >= 0) {
+      failed_before = false;
+      const int yes = 1;
+      ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+      process_and_close_socket(socket);
+      continue;
+    }
+    const int code = errno;
+    good = passes(code) || ending_;
+    // Whatever it is, it must not keep a core busy if it stays.
+    if (good && !ending_ && (failed_before || !concerns_one(code))) {
+      pause(code);
+    }
+    failed_before = true;
+  }
+  {
+    const std::lock_guard lock(accept_mutex_);
+    ::close(svr_sock_.exchange(INVALID_SOCKET));
+  }
+  close();
+  return good;
+}
+
+void Listener::stop_accepting() {
+  const std::lock_guard lock(accept_mutex_);
+  ending_ = true;
+  ::shutdown(svr_sock_, SHUT_RDWR);  // wakes who accepts
+  pause_over_.notify_one();
+}
+
+void Listener::pause(int code) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!told_ || now - *told_ >= kTellAgain) {
+    told_ = now;
+    limits_.cannot_accept(code);
+  }
+  std::unique_lock lock(accept_mutex_);
+  pause_over_.wait_for(lock, kPause, [this] { return ending_.load(); });
 }
 
 // On the accepting thread.

@@ -53,6 +53,7 @@ class Loop::Task final : public engine::Parker {
       loop_->mail(*this);
     }
   }
+  [[nodiscard]] bool deserted() const override { return client_ != nullptr && client_->hung_up; }
   bool put_off(engine::Chore& chore) override {
     const bool only_one = loop_->chore_ == nullptr || loop_->chore_ == &chore;
     PAYONCE_ASSERT(only_one);
@@ -82,6 +83,7 @@ class Loop::Task final : public engine::Parker {
   bool permit_ = false;
   bool queued_ = false;  // in ready_
   void* local_ = nullptr;
+  const Socket* client_ = nullptr;  // whose peer it works for
 };
 
 Result<std::unique_ptr<Loop>> Loop::open(Options options) {
@@ -176,6 +178,9 @@ void Loop::on_event(const epoll_event& event) {
     socket->waiter_->unpark();
   } else if (socket->readable) {
     socket->on_ready();
+    if (socket->hung_up && socket->attendant_ != nullptr) {
+      socket->attendant_->unpark();
+    }
   }
 }
 
@@ -259,6 +264,7 @@ void Loop::start(std::function<void()> body) {
   ++tasks_counted_;
   task->permit_ = false;
   task->local_ = nullptr;
+  task->client_ = nullptr;
   task->fiber_.assign(std::move(body));
   task->queued_ = true;
   ready_.push_back(task);
@@ -323,6 +329,17 @@ void Loop::yield() {
   task.queued_ = true;
   ready_.push_back(&task);
   task.fiber_.yield();
+}
+
+void Loop::attend(Socket& socket) {
+  auto& task = static_cast<Task&>(engine::Parker::current());
+  task.client_ = &socket;
+  socket.attendant_ = &task;
+}
+
+void Loop::attend_no_more(Socket& socket) {
+  static_cast<Task&>(engine::Parker::current()).client_ = nullptr;
+  socket.attendant_ = nullptr;
 }
 
 void*& Loop::local() {

@@ -65,6 +65,7 @@ class Loop {
     friend class Loop;
     int fd_;
     engine::Parker* waiter_ = nullptr;
+    engine::Parker* attendant_ = nullptr;  // who works for the peer
   };
 
   [[nodiscard]] static Result<std::unique_ptr<Loop>> open(Options options);
@@ -90,6 +91,10 @@ class Loop {
 
   // In a fiber: lets everything else have its turn.
   void yield();
+  // In a fiber: it works for the socket's peer from now on, and no more. What it waits for in the
+  // peer's name has no purpose once the peer has hung up (engine/parker.h).
+  static void attend(Socket& socket);
+  static void attend_no_more(Socket& socket);
   // In a fiber: a pointer of its own, null when its body starts.
   [[nodiscard]] static void*& local();
 

@@ -109,13 +109,28 @@ std::optional<core::Payment> Api::wait_for_end(Backend& backend, const std::stri
   return payment;
 }
 
+// A key that is claimed and has no answer yet.
+Reply in_flight(const std::string& payment_id, std::string_view path) {
+  Reply reply = problem_reply(Problem{.code = Code::kIdempotencyInFlight,
+                                      .detail = "the first request with this key is still running",
+                                      .errors = {},
+                                      .payment_id = payment_id},
+                              path);
+  reply.location = "/v1/payments/" + payment_id;
+  return reply;
+}
+
 // The request that claimed the key: waits for the workflow's end, records whatever there is by then
-// as the answer, and gives it.
+// as the answer, and gives it. A client that hangs up meanwhile will repeat the request, and should
+// not find that it was answered too early: so nothing is recorded, and the repetition waits anew.
 Reply Api::answer_claimed(Backend& backend, const Call& call, const Prepared& prepared,
                           const std::string& payment_id, milliseconds at_most, bool existing) {
   const auto payment = wait_for_end(backend, payment_id, at_most);
   if (!payment) {
     return refusal_reply(engine::Verdict::kIndeterminate, call.path);
+  }
+  if (!terminal(payment->status) && engine::Parker::current().deserted()) {
+    return in_flight(payment_id, call.path);
   }
   core::Answer answer;
   set_payment_answer(answer, *payment);
@@ -169,13 +184,7 @@ Reply Api::answer_in_flight(Backend& backend, const Call& call, const Prepared& 
       registration.wait(wait);
     }
   }
-  Reply reply = problem_reply(Problem{.code = Code::kIdempotencyInFlight,
-                                      .detail = "the first request with this key is still running",
-                                      .errors = {},
-                                      .payment_id = payment_id},
-                              call.path);
-  reply.location = "/v1/payments/" + payment_id;
-  return reply;
+  return in_flight(payment_id, call.path);
 }
 
 std::expected<core::CreatePayment, Reply> Api::read_payment(const Call& call,

@@ -19,6 +19,7 @@ constexpr CodeInfo kCodes[] = {
     {Code::kInvalidSignature, 401, "invalid_signature", "The webhook signature is not valid"},
     {Code::kNotFound, 404, "not_found", "There is no such resource"},
     {Code::kMethodNotAllowed, 405, "method_not_allowed", "The resource has no such method"},
+    {Code::kRequestTimeout, 408, "request_timeout", "The request did not come in time"},
     {Code::kAccountExists, 409, "account_exists", "An account with this id exists"},
     {Code::kPaymentExists, 409, "payment_exists", "Another payment with this id exists"},
     {Code::kPaymentClosed, 409, "payment_closed", "The end of the payment is decided"},

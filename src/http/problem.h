@@ -19,6 +19,7 @@ enum class Code : unsigned char {
   kInvalidSignature,
   kNotFound,
   kMethodNotAllowed,
+  kRequestTimeout,
   kAccountExists,
   kPaymentExists,
   kPaymentClosed,

@@ -1,11 +1,12 @@
 #include "http/server.h"
 
-#include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <functional>
-#include <iterator>
+#include <new>
 #include <random>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "engine/parker.h"
 #include "http/headers.h"
 #include "http/listener.h"
+#include "http/request_framing.h"
 
 namespace payonce::http {
 namespace {
@@ -102,6 +104,11 @@ Reply library_error(const httplib::Request& request, int status) {
     case 500:
       return problem_reply(Code::kInternalError, {}, raw_path(request));
     default: {
+      if (Connection::current().timed_out()) {
+        return problem_reply(Code::kRequestTimeout,
+                             "the request came more slowly than server.read_timeout allows",
+                             raw_path(request));
+      }
       const bool unrouted =
           request.method == "TRACE" || request.method == "CONNECT" || request.method == "PRI";
       if (unrouted && Connection::current().has_head()) {
@@ -126,43 +133,37 @@ bool is_form(const httplib::Request& request) {
   return type.starts_with("multipart/") || type.starts_with("application/x-www-form-urlencoded");
 }
 
-// RFC 9112 section 6.3: where a body ends must be beyond doubt, or two readers of one connection
-// could see different requests. Runs before the body is read.
+// Where a body ends must be beyond doubt. Runs before the body is read.
 httplib::Server::HandlerResponse refuse_framing(const httplib::Request& request,
                                                 httplib::Response& response) {
   using Response = httplib::Server::HandlerResponse;
-  Connection::current().head_is_read();
   // Answers are never served in parts, and a Range means nothing to a POST (RFC 9110 section 14.2).
   // Left in place, the library would cut, or refuse, an answer whose request was carried out.
   const_cast<httplib::Request&>(request).ranges.clear();
-  const auto [coding, coding_end] = request.headers.equal_range("Transfer-Encoding");
-  const auto [length, length_end] = request.headers.equal_range("Content-Length");
-  const auto codings = std::distance(coding, coding_end);
-  const auto lengths = std::distance(length, length_end);
-  const bool plain_length =
-      lengths == 1 && !length->second.empty() &&
-      std::ranges::all_of(length->second, [](char c) { return c >= '0' && c <= '9'; });
-  const bool chunked = codings == 1 && equal_ignoring_case(coding->second, "chunked");
-  if ((codings > 0 && !chunked) || (lengths > 0 && !plain_length) || (chunked && lengths > 0)) {
-    apply(problem_reply(Code::kMalformedRequest,
-                        "the length of the body is given in no way, or in more than one",
-                        raw_path(request)),
-          response);
+  const RequestFraming framing = framing_of(request);
+  if (framing.closes) {
     Connection::current().close_after_answer();
-    response.set_header("Connection", "close");
+  }
+  if (framing.fault != nullptr) {
+    apply(problem_reply(Code::kMalformedRequest, framing.fault, raw_path(request)), response);
+    Connection::current().close_after_answer();
     return Response::Handled;
   }
-  if (may_have_body(request) && (chunked || (plain_length && length->second != "0")) &&
+  if (framing.chunked) {
+    Connection::current().head_is_read_body_in_chunks();
+  } else {
+    Connection::current().head_is_read(framing.length);
+  }
+  if (may_have_body(request) && framing.has_body() &&
       (is_form(request) || request.has_header("Content-Encoding"))) {
     apply(problem_reply(Code::kUnsupportedMediaType,
                         "the body must be application/json without a Content-Encoding",
                         raw_path(request)),
           response);
     Connection::current().close_after_answer();  // the body has not been read
-    response.set_header("Connection", "close");
     return Response::Handled;
   }
-  if (may_have_body(request) && codings == 0 && lengths == 0) {
+  if (may_have_body(request) && !framing.chunked && !framing.has_length) {
     // Without either header there is no body. The library would take whatever comes next for one,
     // so it is told the length; and lest somebody means what follows as a body, it ends here.
     const_cast<httplib::Request&>(request).headers.emplace("Content-Length", "0");
@@ -197,6 +198,10 @@ struct Server::Library {
                 .threads = options.threads,
                 .connections_max = options.connections_max,
                 .turned_away = turned_away,
+                .cannot_accept =
+                    [this](int code) {
+                      log->warn("accept_pauses", {{"why", std::strerror(code)}});
+                    },
                 .requests_max = options.requests_max}),
         readers(options.readers, options.readers) {}
   ~Library() { readers.shutdown(); }
@@ -217,6 +222,7 @@ struct Server::Library {
     const httplib::Server::Handler handler = [this](const httplib::Request& request,
                                                     httplib::Response& response) {
       Call call = to_call(request);
+      Connection::current().work_begins();
       const Api::RouteEntry* const route = Api::find_route(call);
       apply(Api::reads_much(route) ? handle_aside(route, call) : api->handle(route, call),
             response);
@@ -246,6 +252,13 @@ struct Server::Library {
       std::string what = "unknown";
       try {
         std::rethrow_exception(std::move(thrown));
+      } catch (const std::bad_alloc&) {
+        what = "out of memory";
+        if (!Connection::current().work_began()) {
+          apply(problem_reply(Code::kOverloaded, "there is too little memory", raw_path(request)),
+                response);
+          return;
+        }
       } catch (const std::exception& e) {
         what = e.what();
       } catch (...) {
@@ -292,16 +305,15 @@ struct Server::Library {
     response.set_header("X-Request-Id", id);
     // The library announces the end of the connection with every error. A refusal by a rule of ours
     // has been read whole, so the connection stays good.
-    const bool ours = response.status == 402 || response.status == 404 || response.status == 409 ||
-                      response.status == 422;
-    if (ours && Connection::current().has_head() &&
-        request.get_header_value("Connection") != "close") {
-      response.headers.erase("Connection");
-    }
-    if (Connection::current().stopping()) {
+    const bool ours =
+        Connection::current().has_head() && (response.status == 402 || response.status == 404 ||
+                                             response.status == 409 || response.status == 422);
+    if (Connection::current().stopping() || Connection::current().closes_after_answer()) {
       response.headers.erase("Keep-Alive");
       response.headers.erase("Connection");
       response.set_header("Connection", "close");
+    } else if (ours) {
+      response.headers.erase("Connection");
     }
     if (response.get_header_value("Connection") == "close") {
       Connection::current().close_after_answer();
@@ -336,23 +348,23 @@ Result<int> Server::bind() {
     return std::unexpected(opened.error());
   }
   int port = options.port;
+  errno = 0;
   const bool bound = port == 0 ? (port = library_->server.bind_to_any_port(options.host)) > 0
                                : library_->server.bind_to_port(options.host, port);
   if (!bound) {
-    return fail(Errc::kInUse, "cannot listen on " + options.host + ":" +
-                                  std::to_string(options.port) +
-                                  ": the address is in use or not one of this machine");
+    const int code = errno;
+    const bool exhausted = code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM;
+    return fail(
+        Errc::kInUse,
+        "cannot listen on " + options.host + ":" + std::to_string(options.port) + ": " +
+            (exhausted ? std::strerror(code) : "the address is in use or not one of this machine"));
   }
   return port;
 }
 
-bool Server::serve() { return library_->server.listen_after_bind(); }
+bool Server::serve() { return library_->server.accept_until_stopped(); }
 
-void Server::stop() {
-  // The library forgets a stop that comes before it listens.
-  library_->server.wait_until_ready();
-  library_->server.stop();
-}
+void Server::stop() { library_->server.stop_accepting(); }
 
 Result<int> probe(const std::string& host, int port, const std::string& path,
                   std::chrono::milliseconds timeout) {

@@ -51,6 +51,8 @@ Errc class_of(int code) {
       return Errc::kCorrupt;
     case MDB_MAP_FULL:
     case ENOSPC:
+    case EDQUOT:  // of the user
+    case EFBIG:   // RLIMIT_FSIZE
       return Errc::kFull;
     default:
       return Errc::kIo;

@@ -65,7 +65,8 @@ class LmdbEnv {
   // or is as long as the map. A commit that finds its blocks on the disk changes nothing in the
   // file system's own records, and does not wait for what others have to write there. In steps of a
   // MiB; others' write transactions wait for one of them at most. Any thread without a transaction.
-  // kIo, kFull: the file is as long as it was, and all goes on without.
+  // kFull: the file is as long as it was, and all goes on without. kIo: the process has to end. The
+  // kernel tells an error of a sync once: what we were told may have been about a commit's pages.
   [[nodiscard]] Result<void> allocate_ahead(std::uint64_t ahead);
   [[nodiscard]] MDB_env* get() const { return env_; }
 

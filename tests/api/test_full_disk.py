@@ -3,8 +3,6 @@
 The data directory lies on a small file system of its own, so this needs the right to mount one.
 """
 
-import ctypes
-import os
 import pathlib
 import shutil
 import signal
@@ -16,20 +14,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.cases import ContractCase, unique
 from support.server import QUICK_RETRY, SLOWNESS, Server, wait_until
+from support.small_disk import MS_RDONLY, SmallDisk
 
 MIB = 1 << 20
-DISK_MIB = 24
 REQUESTS_MAX = 40000
-MS_RDONLY, MS_REMOUNT, MNT_DETACH = 1, 32, 2
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def mount_small_disk(path):
-    """None when it worked; else why not."""
-    options = f"size={DISK_MIB}m".encode()
-    if _libc.mount(b"tmpfs", os.fsencode(path), b"tmpfs", 0, options) != 0:
-        return os.strerror(ctypes.get_errno())
-    return None
 
 
 class FullCase(ContractCase):
@@ -88,31 +76,13 @@ class FullCase(ContractCase):
 class FullDisk(FullCase):
     def setUp(self):
         super().setUp()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="payonce-disk-"))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        self.disk = self.folder / "disk"
-        self.disk.mkdir()
-        trouble = mount_small_disk(self.disk)
-        if trouble is not None:
-            print(f"skipped: no small file system can be mounted here: {trouble}", flush=True)
-            self.skipTest(f"mount: {trouble}")
-        self.addCleanup(_libc.umount2, os.fsencode(self.disk), MNT_DETACH)
+        self.disk = SmallDisk(self)
 
     def start(self, *settings):
         server = Server(settings=[QUICK_RETRY, "storage.checkpoint_interval=50ms", *settings],
-                        folder=self.folder, data=self.disk / "data")
+                        folder=self.disk.folder, data=self.disk.path / "data")
         self.addCleanup(server.close)
         return server.start()
-
-    def use_up(self, leave):
-        """A file that takes all of the disk's space but `leave` bytes."""
-        ballast = self.disk / "ballast"
-        free = os.statvfs(self.disk)
-        size = free.f_bavail * free.f_frsize - leave
-        self.assertGreater(size, 0, "the disk is too small for this test")
-        with ballast.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-        return ballast
 
     def test_with_little_space_new_work_is_refused_and_goes_on_later(self):
         server = self.start("storage.free_bytes_min=8MiB")
@@ -121,7 +91,7 @@ class FullDisk(FullCase):
             self.assert_status(self.deposit(client, 5000), 201)
             for _ in range(50):
                 self.assert_status(self.pay_once(client), 201, 202)
-            ballast = self.use_up(leave=7 * MIB)
+            ballast = self.disk.use_up(leave=7 * MIB)
             refused = wait_until(lambda: self.refusal(client), "new work is refused", poll=0.05)
             self.assert_problem(refused, 503, "storage_full")
             self.assertTrue(server.running)
@@ -145,7 +115,7 @@ class FullDisk(FullCase):
         with server.client() as client:
             self.open_account(client, id="rich")
             self.assert_status(self.deposit(client, 5000), 201)
-        ballast = self.use_up(leave=MIB)
+        ballast = self.disk.use_up(leave=MIB)
         outcome = self.fill(server)
         self.assertGreater(len(self.acknowledged), 10)
         if outcome == "stopped":
@@ -175,25 +145,21 @@ class FullDisk(FullCase):
             for _ in range(20):
                 self.assert_status(self.pay_once(client), 201, 202)
         server.terminate()
-        self.remount(MS_RDONLY)
+        self.disk.remount(MS_RDONLY)
         server.launch()
         self.assertNotEqual(server.wait_exit(), 0)
-        self.assertRegex(server.log_text(), f"{self.disk}.*Read-only")
-        self.remount(0)
+        self.assertRegex(server.log_text(), f"{self.disk.path}.*Read-only")
+        self.disk.remount(0)
         server.start()
         self.assert_all_there(server)
 
-    def remount(self, flags):
-        path = os.fsencode(self.disk)
-        self.assertEqual(_libc.mount(b"tmpfs", path, b"tmpfs", MS_REMOUNT | flags, None), 0)
-
     def test_no_space_for_a_new_data_directory(self):
-        self.use_up(leave=8192)
-        server = Server(folder=self.folder, data=self.disk / "data")
+        self.disk.use_up(leave=8192)
+        server = Server(folder=self.disk.folder, data=self.disk.path / "data")
         self.addCleanup(server.close)
         server.launch()
         self.assertNotEqual(server.wait_exit(), 0)
-        self.assertIn(str(self.disk), server.log_text())
+        self.assertIn(str(self.disk.path), server.log_text())
 
 
 class FullMap(FullCase):

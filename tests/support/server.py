@@ -26,8 +26,9 @@ from support.http_client import Client
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
+SANITIZER = os.environ.get("PAYONCE_SANITIZER")
 # Instrumented builds are several times slower; every deadline is multiplied by this.
-SLOWNESS = 4 if os.environ.get("PAYONCE_SANITIZER") else 1
+SLOWNESS = 4 if SANITIZER else 1
 START_S = 20 * SLOWNESS
 STOP_S = 10 * SLOWNESS
 COMMAND_S = 20 * SLOWNESS

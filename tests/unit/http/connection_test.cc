@@ -148,14 +148,13 @@ class ConnectionTest : public testing::Test {
     ASSERT_TRUE(listener->open());
     port = listener->bind_to_any_port("127.0.0.1");
     ASSERT_GT(port, 0);
-    thread = std::thread([this] { listener->listen_after_bind(); });
-    listener->wait_until_ready();
+    thread = std::thread([this] { EXPECT_TRUE(listener->accept_until_stopped()); });
   }
   // The end has begun when this returns; wait_for_end() returns when it is over.
   void stop() {
     if (!stopped) {
       stopped = true;
-      listener->stop();
+      listener->stop_accepting();
     }
   }
   void wait_for_end() {

@@ -66,5 +66,13 @@ TEST(ContentType, OnlyApplicationJsonCounts) {
   EXPECT_FALSE(is_json("application/problem+json"));
 }
 
+TEST(Headers, AToken_IsFoundInAListWhateverItsCase) {
+  EXPECT_TRUE(lists_token("close", "close"));
+  EXPECT_TRUE(lists_token("Close", "close"));
+  EXPECT_TRUE(lists_token("keep-alive,\tCLOSE ", "close"));
+  EXPECT_FALSE(lists_token("", "close"));
+  EXPECT_FALSE(lists_token("closed, not-close", "close"));
+}
+
 }  // namespace
 }  // namespace payonce::http
