@@ -231,7 +231,7 @@ class Tracer {
     }
     head.size = bytes.size();
     if (std::fwrite(&head, sizeof head, 1, out_) != 1 ||
-        std::fwrite(bytes.data(), 1, bytes.size(), out_) != bytes.size()) {
+        (!bytes.empty() && std::fwrite(bytes.data(), bytes.size(), 1, out_) != 1)) {
       give_up("cannot write " + options_.record);
     }
   }
