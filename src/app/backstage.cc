@@ -28,7 +28,7 @@ constexpr std::chrono::microseconds kPatience{500};
 // moments come with every commit.
 constexpr std::chrono::seconds kGrowPatience{5};
 
-// Goes through the list of free pages, which takes a millisecond for each GiB of them.
+// Goes through the list of all free pages, if there can be enough of them.
 constexpr std::chrono::seconds kGiveBackEvery{10};
 
 // A queue for what goes outside.

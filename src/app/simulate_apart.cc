@@ -18,10 +18,10 @@
 namespace payonce::app {
 namespace {
 
-// What the child writes, a line each: what happens as it happens, then the report.
 // A run that takes longer makes no progress, and is a finding.
 constexpr unsigned kLongestS = 900;
 
+// What the child writes, a line each: what happens as it happens, then the report.
 constexpr char kTrace = 't';
 constexpr char kNumbers = 'n';
 constexpr char kRule = 'r';

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/hex.h"
 #include "base/ids.h"
 #include "http/digest.h"
 #include "http/headers.h"
@@ -81,14 +82,6 @@ bool matches(std::string_view pattern, std::string_view path, std::string_view& 
     }
   }
   return pattern.empty() && path.empty();
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 // Malformed escapes stay as they are: '%' is in no id, so they name nothing.

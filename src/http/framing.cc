@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex.h"
+
 namespace payonce::http {
 namespace {
 
@@ -42,13 +44,6 @@ bool is(Kind kind, char c) { return (kKinds[static_cast<unsigned char>(c)] & kin
 bool is_token(char c) { return is(kTokenByte, c); }
 
 bool is_text(char c) { return is(kTextByte, c); }
-
-int hex_value(char c) {
-  if (is_digit(c)) {
-    return c - '0';
-  }
-  return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
-}
 
 }  // namespace
 
@@ -216,7 +211,7 @@ bool ChunkCheck::take_one(char byte) {
 }
 
 bool ChunkCheck::take_size(char byte) {
-  if (const int digit = hex_value(byte); digit >= 0) {
+  if (const int digit = hex_digit(byte); digit >= 0) {
     left_ = left_ * 16 + static_cast<std::uint64_t>(digit);
     return ++digits_ <= kSizeDigitsMax;
   }

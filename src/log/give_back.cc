@@ -13,42 +13,13 @@
 namespace payonce::log {
 namespace {
 
-constexpr MDB_dbi kFreeList = 0;
-
 // Longer runs become several holes, so that each takes little time.
 constexpr std::uint64_t kHoleMax = std::uint64_t{1} << 20;
-
-// The numbers in a list of free pages: a count and as many numbers. Nothing if it is no list.
-std::vector<std::uint64_t> pages_of(const MDB_val& value) {
-  std::vector<std::uint64_t> list(value.mv_size / sizeof(std::uint64_t));
-  std::memcpy(list.data(), value.mv_data, list.size() * sizeof(std::uint64_t));
-  if (list.empty() || list.front() >= list.size()) {
-    return {};
-  }
-  std::vector<std::uint64_t> pages(list.begin() + 1,
-                                   list.begin() + 1 + static_cast<std::ptrdiff_t>(list.front()));
-  std::ranges::sort(pages);
-  return pages;
-}
 
 std::uint64_t number_of(const MDB_val& key) {
   std::uint64_t number = 0;
   std::memcpy(&number, key.mv_data, std::min(sizeof number, key.mv_size));
   return number;
-}
-
-std::uint64_t count_free(MDB_txn* txn) {
-  std::uint64_t found = 0;
-  const LmdbCursor cursor(txn, kFreeList);
-  MDB_val key{};
-  MDB_val value{};
-  for (int code = cursor.get(key, value, MDB_FIRST); code == 0;
-       code = cursor.get(key, value, MDB_NEXT)) {
-    if (value.mv_size >= sizeof(std::uint64_t)) {
-      found += number_of(value);
-    }
-  }
-  return found;
 }
 
 // The oldest commit that anybody reads. LMDB tells it in a table alone: pid, thread, commit.
@@ -94,6 +65,10 @@ Result<std::uint64_t> GiveBack::round() {
 
 // What the file takes of the disk beyond what is in use and in reserve.
 Result<std::uint64_t> GiveBack::too_many() const {
+  const std::uint64_t taken = env_->disk_bytes();
+  if (taken < policy_.reserve_min + policy_.worth) {
+    return 0;  // whatever is in use: no need to go through the list
+  }
   const auto txn = LmdbTxn::begin(*env_, LmdbTxn::Mode::kRead);
   if (!txn) {
     return std::unexpected(txn.error());
@@ -104,10 +79,10 @@ Result<std::uint64_t> GiveBack::too_many() const {
     return fail(Errc::kIo, "cannot ask for the size of the store");
   }
   const std::uint64_t pages = info.me_last_pgno + 1;
-  const std::uint64_t used = (pages - std::min(pages, count_free(txn->get()))) * stat.ms_psize;
+  const std::uint64_t used =
+      (pages - std::min(pages, count_free_pages(txn->get()))) * stat.ms_psize;
   const std::uint64_t kept =
       used + std::max(policy_.reserve_min, used / std::max<std::uint64_t>(policy_.reserve_part, 1));
-  const std::uint64_t taken = env_->disk_bytes();
   return taken - std::min(taken, kept);
 }
 
@@ -148,7 +123,9 @@ Result<void> GiveBack::walk() {
     if (commit != place_->commit) {
       place_ = Place{.commit = commit, .page = 0};
     }
-    const auto whole = make_holes(pages_of(value));
+    std::vector<std::uint64_t> pages = free_pages(value);
+    std::ranges::sort(pages);
+    const auto whole = make_holes(pages);
     if (!whole) {
       return std::unexpected(whole.error());
     }

@@ -9,8 +9,9 @@
 // meanwhile, so a round is short.
 //
 // What LMDB will use next stays as it is, since a commit that finds its blocks on the disk is
-// faster: the oldest free pages, up to the reserve. Owner: one thread, without a transaction. Lives
-// no longer than the environment.
+// faster: the oldest free pages, up to the reserve.
+//
+// Owner: one thread, without a transaction. Lifetime: no longer than the environment's.
 #pragma once
 
 #include <cstddef>
@@ -25,13 +26,12 @@
 namespace payonce::log {
 
 struct GiveBackPolicy {
-  std::uint64_t reserve_min = std::uint64_t{64}
-                              << 20;              // bytes of free pages that keep their blocks
+  // Bytes of free pages that keep their blocks.
+  std::uint64_t reserve_min = std::uint64_t{64} << 20;
   std::uint64_t reserve_part = 4;                 // or one of so many parts of what is in use
   std::uint64_t worth = std::uint64_t{16} << 20;  // bytes below which nothing is done
   std::size_t run_min = 4;                        // pages side by side that are worth a hole
-  std::size_t holes_max = 16;                     // for each time that the lock is held
-  std::chrono::milliseconds round_max{20};        // then the rest is left to the next round
+  std::size_t holes_max = 16;                     // of a round
 };
 
 class GiveBack {

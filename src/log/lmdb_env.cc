@@ -11,10 +11,9 @@
 #include <cstring>
 #include <filesystem>
 #include <mutex>
-#include <span>
+#include <optional>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 #include "log/page_check.h"
 
@@ -66,30 +65,14 @@ bool address_room(std::uint64_t size) {
   return place != MAP_FAILED && ::munmap(place, size) == 0;
 }
 
-// The number of free pages from page `from` on. The free list is the database 0: its values are a
-// count and as many page numbers (as mdb_stat, which comes with LMDB, reads them).
-std::uint64_t free_pages(const LmdbEnv& env, std::uint64_t from) {
-  constexpr MDB_dbi kFreeList = 0;
-  const auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kRead);
-  if (!txn) {
-    return 0;
+// What a value of the free list begins with; nothing when the rest is not as long as that.
+std::optional<std::uint64_t> free_count(const MDB_val& value) {
+  std::uint64_t count = 0;
+  if (value.mv_size < sizeof count) {
+    return std::nullopt;
   }
-  std::uint64_t found = 0;
-  const LmdbCursor cursor(txn->get(), kFreeList);
-  MDB_val key{};
-  MDB_val value{};
-  for (int code = cursor.get(key, value, MDB_FIRST); code == 0;
-       code = cursor.get(key, value, MDB_NEXT)) {
-    std::vector<std::uint64_t> list(value.mv_size / sizeof(std::uint64_t));
-    std::memcpy(list.data(), value.mv_data, list.size() * sizeof(std::uint64_t));
-    if (list.empty() || list.front() >= list.size()) {
-      return 0;  // not a list
-    }
-    const auto pages = std::span(list).subspan(1, list.front());
-    found += static_cast<std::uint64_t>(
-        std::ranges::count_if(pages, [&](std::uint64_t page) { return page >= from; }));
-  }
-  return found;
+  std::memcpy(&count, value.mv_data, sizeof count);
+  return count < value.mv_size / sizeof count ? std::optional(count) : std::nullopt;
 }
 
 // Makes an empty environment elsewhere first: after a power cut the file is there as a whole or not
@@ -192,7 +175,11 @@ std::uint64_t LmdbEnv::free_map_bytes(std::uint64_t enough) const {
   const Extent held = extent();
   const std::uint64_t used = held.pages * held.page_size;
   const std::uint64_t unused = held.map_size > used ? held.map_size - used : 0;
-  return unused >= enough ? unused : unused + free_pages(*this, 0) * held.page_size;
+  if (unused >= enough) {
+    return unused;
+  }
+  const auto txn = LmdbTxn::begin(*this, LmdbTxn::Mode::kRead);
+  return unused + (txn ? count_free_pages(txn->get()) : 0) * held.page_size;
 }
 
 Result<void> LmdbEnv::allocate_ahead(std::uint64_t ahead) {
@@ -358,6 +345,31 @@ int LmdbTxn::renew() {
     use_.unlock();
   }
   return code;
+}
+
+std::vector<std::uint64_t> free_pages(const MDB_val& value) {
+  std::vector<std::uint64_t> pages(free_count(value).value_or(0));
+  if (!pages.empty()) {
+    std::memcpy(pages.data(), static_cast<const char*>(value.mv_data) + sizeof(std::uint64_t),
+                pages.size() * sizeof(std::uint64_t));
+  }
+  return pages;
+}
+
+std::uint64_t count_free_pages(MDB_txn* txn) {
+  std::uint64_t found = 0;
+  const LmdbCursor cursor(txn, kFreeList);
+  MDB_val key{};
+  MDB_val value{};
+  for (int code = cursor.get(key, value, MDB_FIRST); code == 0;
+       code = cursor.get(key, value, MDB_NEXT)) {
+    const auto count = free_count(value);
+    if (!count) {
+      return 0;
+    }
+    found += *count;
+  }
+  return found;
 }
 
 Result<void> make_directory(const std::string& dir) {

@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -158,6 +159,16 @@ class LmdbCursor {
   MDB_cursor* cursor_ = nullptr;
   int code_;
 };
+
+// LMDB's list of free pages is a database of its own, which it shows to those who read alone: under
+// the number of each commit, how many pages that has freed, and their numbers (as mdb_stat, which
+// comes with LMDB, reads it).
+inline constexpr MDB_dbi kFreeList = 0;
+
+// The pages of one value of that database, in LMDB's order; none when it is no such list.
+[[nodiscard]] std::vector<std::uint64_t> free_pages(const MDB_val& value);
+// How many there are in all, in the view of a transaction that reads; 0 when the list is none.
+[[nodiscard]] std::uint64_t count_free_pages(MDB_txn* txn);
 
 // Creates the directory, and those above it, when they are absent, and makes their names durable.
 [[nodiscard]] Result<void> make_directory(const std::string& dir);

@@ -41,9 +41,9 @@ class Outside {
 
   void heal();  // nothing is out, nobody has moods
   [[nodiscard]] const Gateway& gateway() const { return gateway_; }
-  // How often each notification (payment and channel) has been taken.
   // Fraud checks that were approved at least once.
   [[nodiscard]] const std::set<std::string>& approved() const { return approved_; }
+  // How often each notification (payment and channel) has been taken.
   [[nodiscard]] const std::map<std::string, std::uint32_t>& notified() const { return notified_; }
 
  private:

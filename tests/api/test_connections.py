@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.cases import ApiCase, ContractCase, together
-from support.http_client import read_to_end
+from support.http_client import read_to_end, receive_until
 from support.server import SETTLE_S, Server, wait_until
 
 IDLE = 2000
@@ -23,17 +23,6 @@ def request(method, path, body=b"", headers=()):
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(body)}",
              *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def receive_until(connection, done):
-    """What comes until done(bytes); fails when the server closes before that."""
-    received = b""
-    while not done(received):
-        part = connection.recv(65536)
-        if not part:
-            raise AssertionError(f"closed after {received!r}")
-        received += part
-    return received
 
 
 class Idle(ApiCase):

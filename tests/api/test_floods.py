@@ -10,9 +10,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support import strace
-from support.http_client import parse_answer
+from support.http_client import parse_answer, receive_until
 from support.misuse import (KIB_MAX, MisuseCase, anonymous_kib, closed, descriptors,
-                            receive_until, request, reset)
+                            request, reset)
 from support.server import SANITIZER, SLOWNESS, Server, wait_until
 
 IDLE = 2000

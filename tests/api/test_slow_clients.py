@@ -10,9 +10,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.cases import query, unique
-from support.http_client import TIMEOUT_S, parse_answer
+from support.http_client import TIMEOUT_S, parse_answer, receive_until
 from support.misuse import (KIB_MAX, MisuseCase, anonymous_kib, chunked, closed, descriptors,
-                            receive_until, request, reset)
+                            request, reset)
 from support.server import Server, wait_until
 
 BODY = b'{"amount":"1.00"}'

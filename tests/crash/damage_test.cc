@@ -14,7 +14,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <random>
 #include <string>
@@ -26,6 +25,7 @@
 #include "log/codec.h"
 #include "log/page_check.h"
 #include "log/verify.h"
+#include "support/files.h"
 #include "support/machine_world.h"
 #include "support/random.h"
 #include "support/random_commands.h"
@@ -36,6 +36,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing_support::kSalt;
+using testing_support::read_file;
 using testing_support::World;
 
 constexpr std::uint64_t kMapSize = std::uint64_t{64} << 20;
@@ -45,11 +46,6 @@ constexpr unsigned kSecondsMax = 60;
 // Thousands of small files: in memory, where that can be had.
 const bool kInMemory =
     ::access("/dev/shm", W_OK) == 0 && ::setenv("TEST_TMPDIR", "/dev/shm", 0) == 0;
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void write_file(const std::string& path, const std::string& bytes) {
   fs::create_directories(fs::path(path).parent_path());

@@ -5,15 +5,14 @@
 // of a table behind one, anything else an entry as it is. Rule 7 of the format is the oracle: the
 // bytes are a function of the record, but for fields that an old entry lacks at its end; those make
 // the encoded form longer, and nothing else may differ.
-#include <xxhash.h>
-
 #include <string>
 #include <string_view>
 
-#include "base/ids.h"
+#include "base/hex.h"
 #include "core/event_text.h"
 #include "core/rows.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/sealed.h"
 #include "log/codec.h"
 #include "support/dump.h"
 
@@ -26,26 +25,6 @@ using testing_support::dump;
 constexpr std::uint64_t kSalt = 0x0123456789abcdef;
 constexpr core::Seq kSeq = 1000;
 
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out.append(1, kHex[byte >> 4]).append(1, kHex[byte & 15U]).append(1, ' ');
-  }
-  return out;
-}
-
-// The checksum as the format's page says, in front of the body.
-std::string sealed(std::string_view body, std::uint64_t seed) {
-  const std::uint64_t sum = XXH3_64bits_withSeed(body.data(), body.size(), seed);
-  std::string out;
-  for (unsigned shift = 0; shift < 64; shift += 8) {
-    out += static_cast<char>((sum >> shift) & 0xffU);
-  }
-  return out.append(body);
-}
-
 void check_refusal(const Error& error) {
   require(error.code == Errc::kCorrupt || error.code == Errc::kVersion,
           "bytes are refused as damaged or as newer", error.message);
@@ -55,7 +34,7 @@ void check_refusal(const Error& error) {
 void check_same_bytes(std::string_view given, std::string_view encoded) {
   require(encoded == given || encoded.size() > given.size(),
           "what decodes encodes to the same bytes, or to more fields",
-          hex(given) + "\n" + hex(encoded));
+          to_hex(given) + "\n" + to_hex(encoded));
 }
 
 void check_entry(std::string_view bytes) {
@@ -94,15 +73,14 @@ void check_row(std::string_view bytes) {
 void log_entry(std::string_view input) {
   const char what = input.empty() ? '\0' : input.front();
   if (what == 'e') {
-    const std::uint64_t seed = mix64(kSalt ^ mix64(kSeq));
-    check_entry(std::string(1, static_cast<char>(kFormat)) + sealed(input.substr(1), seed));
+    check_entry(fuzz::sealed_entry(input.substr(1), kSeq, kSalt));
     return;
   }
   if (what != 'r' || input.size() < 2) {
     check_entry(input);
     return;
   }
-  const std::string bytes = sealed(input.substr(2), kSalt);
+  const std::string bytes = fuzz::sealed(input.substr(2), kSalt);
   switch (input[1]) {
     case 'a':
       return check_row<core::Account>(bytes);

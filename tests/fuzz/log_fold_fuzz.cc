@@ -4,15 +4,13 @@
 // Each is decoded as the next entry and folded. Whatever they say, the fold takes an entry or
 // refuses it, and never reaches an assertion; what it took leaves no client's account overdrawn,
 // and the ledger in balance; and the same entries again give the same rows.
-#include <xxhash.h>
-
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/ids.h"
 #include "fuzz/fuzz.h"
+#include "fuzz/sealed.h"
 #include "log/codec.h"
 #include "support/machine_world.h"
 
@@ -24,16 +22,6 @@ using testing_support::Folded;
 
 constexpr std::uint64_t kSalt = 0x0123456789abcdef;
 constexpr std::size_t kEntriesMax = 200;
-
-std::string entry_of(std::string_view body, core::Seq seq) {
-  const std::uint64_t seed = mix64((seq == 1 ? 0 : kSalt) ^ mix64(seq));
-  const std::uint64_t sum = XXH3_64bits_withSeed(body.data(), body.size(), seed);
-  std::string out(1, static_cast<char>(kFormat));
-  for (unsigned shift = 0; shift < 64; shift += 8) {
-    out += static_cast<char>((sum >> shift) & 0xffU);
-  }
-  return out.append(body);
-}
 
 void check_books(const core::Rows& rows) {
   std::map<std::string, WideAmount> sums;
@@ -57,7 +45,7 @@ void log_fold(std::string_view rest) {
     rest.remove_prefix(2);
     const std::string_view body = rest.substr(0, size);
     rest.remove_prefix(body.size());
-    auto record = decode_record(seq, entry_of(body, seq), kSalt);
+    auto record = decode_record(seq, fuzz::sealed_entry(body, seq, kSalt), kSalt);
     if (!record) {
       continue;
     }

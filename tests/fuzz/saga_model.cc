@@ -258,6 +258,10 @@ bool SagaModel::take_late(Payment& payment) {
   return true;
 }
 
+SagaModel::Kind SagaModel::late_or_stale(Payment& payment, bool confirmed) {
+  return confirmed && take_late(payment) ? Kind::kResultApplied : Kind::kResultStale;
+}
+
 SagaModel::Kind SagaModel::decide(const core::RecordGatewayReply& command) {
   using Reply = core::GatewayReply;
   Payment* payment = find(command.payment_id);
@@ -265,8 +269,7 @@ SagaModel::Kind SagaModel::decide(const core::RecordGatewayReply& command) {
     return Kind::kResultStale;
   }
   if (payment->phase != Phase::kCalling || command.attempt != payment->attempts + 1) {
-    const bool late = command.reply == Reply::kConfirmed && take_late(*payment);
-    return late ? Kind::kResultApplied : Kind::kResultStale;
+    return late_or_stale(*payment, command.reply == Reply::kConfirmed);
   }
   switch (command.reply) {
     case Reply::kConfirmed:
@@ -302,8 +305,7 @@ SagaModel::Kind SagaModel::decide(const core::RecordInquiryReply& command) {
     return Kind::kResultStale;
   }
   if (payment->phase != Phase::kInDoubt || command.inquiry != payment->inquiries + 1) {
-    const bool late = command.reply == Reply::kConfirmed && take_late(*payment);
-    return late ? Kind::kResultApplied : Kind::kResultStale;
+    return late_or_stale(*payment, command.reply == Reply::kConfirmed);
   }
   switch (command.reply) {
     case Reply::kConfirmed:

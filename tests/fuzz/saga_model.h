@@ -125,6 +125,8 @@ class SagaModel {
   void accept(Payment& payment);
   // Money that comes after a failure goes back, once.
   bool take_late(Payment& payment);
+  // What becomes of a result that nobody waits for.
+  Kind late_or_stale(Payment& payment, bool confirmed);
 
   Kind decide(const core::RecordGatewayReply& command);
 

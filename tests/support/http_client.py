@@ -143,6 +143,17 @@ def read_answer(response):
     return Answer(response.status, tuple(response.getheaders()), response.read())
 
 
+def receive_until(connection, done):
+    """What comes until done(bytes); fails when the server closes before that."""
+    received = b""
+    while not done(received):
+        part = connection.recv(65536)
+        if not part:
+            raise AssertionError(f"closed after {received[-300:]!r}")
+        received += part
+    return received
+
+
 def read_to_end(connection):
     parts = []
     while True:

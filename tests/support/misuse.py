@@ -48,17 +48,6 @@ def descriptors(pid):
     return len(list(pathlib.Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def receive_until(connection, done):
-    """What comes until done(bytes); fails when the server closes before that."""
-    received = b""
-    while not done(received):
-        part = connection.recv(65536)
-        if not part:
-            raise AssertionError(f"closed after {received[-300:]!r}")
-        received += part
-    return received
-
-
 def closed(connection, timeout=TIMEOUT_S):
     """Reads until the server has closed the connection; what came before that."""
     connection.settimeout(timeout)

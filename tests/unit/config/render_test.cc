@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "support/files.h"
 #include "unit/config/fixture.h"
 
 namespace payonce::config {
@@ -13,17 +14,12 @@ using Render = ConfigTest;
 
 const std::string kConfigToml = std::string(PAYONCE_SOURCE_DIR) + "/config.toml";
 
-std::string read(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
-
 // With UPDATE_REFERENCE=1 in the environment this test writes the file instead of checking it.
 TEST_F(Render, ConfigToml_IsWhatTheTableRenders) {
   if (std::getenv("UPDATE_REFERENCE") != nullptr) {
     std::ofstream(kConfigToml, std::ios::binary) << render_reference();
   }
-  EXPECT_EQ(read(kConfigToml), render_reference())
+  EXPECT_EQ(testing_support::read_file(kConfigToml), render_reference())
       << "the table of keys changed: run this test once with UPDATE_REFERENCE=1";
 }
 
@@ -40,7 +36,7 @@ TEST_F(Render, ConfigToml_ListsEveryKey) {
 }
 
 TEST_F(Render, ConfigToml_FitsTheScreen) {
-  std::istringstream lines(read(kConfigToml));
+  std::istringstream lines(testing_support::read_file(kConfigToml));
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100U) << line;
 }
 
@@ -66,7 +62,7 @@ TEST_F(Render, Effective_SaysWhereEachValueCameFrom) {
 }
 
 TEST_F(Render, ConfigToml_HasNestedTablesBehindTheirParents) {
-  const std::string text = read(kConfigToml);
+  const std::string text = testing_support::read_file(kConfigToml);
   for (const std::string parent : {"gateway", "fraud", "notify", "saga.payment"}) {
     EXPECT_LT(text.find("[" + parent + "]"), text.find("[" + parent + ".")) << parent;
   }

@@ -4,8 +4,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -15,14 +13,14 @@
 
 #include "log/codec.h"
 #include "support/dump.h"
+#include "support/files.h"
 #include "unit/log/sample_records.h"
 
 namespace payonce::log {
 namespace {
 
 std::string page() {
-  std::ifstream file(std::string(PAYONCE_SOURCE_DIR) + "/docs/log-format.md");
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return testing_support::read_file(std::string(PAYONCE_SOURCE_DIR) + "/docs/log-format.md");
 }
 
 // What the page calls our own types.

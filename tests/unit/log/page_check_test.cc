@@ -6,12 +6,12 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <string>
 
 #include "log/lmdb_env.h"
 #include "log/lmdb_log.h"
+#include "support/files.h"
 #include "support/random.h"
 #include "support/temp_dir.h"
 
@@ -21,15 +21,11 @@ namespace {
 using testing::HasSubstr;
 using testing_support::for_each_seed;
 using testing_support::Random;
+using testing_support::read_file;
 using testing_support::TempDir;
 
 constexpr std::uint64_t kMapSize = 256 << 20;
 constexpr std::size_t kPage = 4096;
-
-std::string read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
 
 void write_file(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
