@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/hex.h"
+#include "base/digits.h"
 
 namespace payonce::adapters {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "adapters/answer_json.h"
 #include "app/clock.h"
-#include "base/hex.h"
+#include "base/digits.h"
 
 namespace payonce::app {
 namespace {

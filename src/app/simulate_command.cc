@@ -25,7 +25,7 @@ constexpr double kDayUs = 86'400e6;
 constexpr double kYearDays = 365.25;
 constexpr std::size_t kTraceOfFailure = 200;
 
-void print(const std::string& line) {
+void print_line(const std::string& line) {
   std::fprintf(stdout, "%s\n", line.c_str());
   std::fflush(stdout);  // whoever runs it for hours wants to see how far it is
 }
@@ -76,17 +76,17 @@ struct Total {
 };
 
 void print_run(const sim::Plan& plan, const sim::Report& report) {
-  print(fmt::format("seed: {}", plan.seed));
-  print("faults: " + plan.faults.text());
-  print("simulated: " + duration_text(report.simulated));
-  print(fmt::format("payments: {}", report.payments));
-  print(fmt::format("answers: {}", report.answers));
-  print(fmt::format("commits: {}", report.commits));
-  print(fmt::format("starts: {}, {} after a crash, {} with a state that was lost", report.starts,
-                    report.crashes, report.rebuilds));
-  print(fmt::format("hash: {:016x}", report.hash));
+  print_line(fmt::format("seed: {}", plan.seed));
+  print_line("faults: " + plan.faults.text());
+  print_line("simulated: " + duration_text(report.simulated));
+  print_line(fmt::format("payments: {}", report.payments));
+  print_line(fmt::format("answers: {}", report.answers));
+  print_line(fmt::format("commits: {}", report.commits));
+  print_line(fmt::format("starts: {}, {} after a crash, {} with a state that was lost",
+                         report.starts, report.crashes, report.rebuilds));
+  print_line(fmt::format("hash: {:016x}", report.hash));
   if (report.violation) {
-    print(fmt::format("violation: {}: {}", report.violation->rule, report.violation->what));
+    print_line(fmt::format("violation: {}: {}", report.violation->rule, report.violation->what));
   }
 }
 
@@ -109,7 +109,7 @@ void print_json(const sim::Plan& plan, const sim::Report& report, double seconds
     json.member("replay", replay_command(plan));
   }
   json.end_object();
-  print(json.take());
+  print_line(json.take());
 }
 
 // The smallest run that still breaks the rule, and how it came to that.
@@ -118,13 +118,13 @@ void explain(const sim::Plan& plan, const sim::Violation& violation, const std::
     const auto report = simulate_apart(smaller, dir, 0);
     return report && report->violation && report->violation->rule == violation.rule;
   });
-  print("replay: " + replay_command(least));
+  print_line("replay: " + replay_command(least));
   if (const auto report = simulate_apart(least, dir, kTraceOfFailure)) {
     if (report->violation) {
-      print("shrunk: " + report->violation->rule + ": " + report->violation->what);
+      print_line("shrunk: " + report->violation->rule + ": " + report->violation->what);
     }
     for (const std::string& line : report->trace) {
-      print("  " + line);
+      print_line("  " + line);
     }
   }
 }
@@ -192,7 +192,7 @@ int run_simulate(const SimulateCommand& command) {
     total.simulated.us += report.simulated.us;
     total.seconds += seconds;
     for (const std::string& line : report.trace) {
-      print(line);
+      print_line(line);
     }
     if (command.json) {
       print_json(plan, report, seconds);
@@ -211,9 +211,9 @@ int run_simulate(const SimulateCommand& command) {
     }
   }
   if (!command.json) {
-    print(fmt::format("runs: {}, {} failed", total.runs, total.failed));
-    print(fmt::format("speed: {:.0f} times real time, {:.2f} simulated years per hour",
-                      total.times_real(), total.years_per_hour()));
+    print_line(fmt::format("runs: {}, {} failed", total.runs, total.failed));
+    print_line(fmt::format("speed: {:.0f} times real time, {:.2f} simulated years per hour",
+                           total.times_real(), total.years_per_hour()));
   }
   return total.failed == 0 ? kExitOk : kExitFailed;
 }

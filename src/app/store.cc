@@ -129,12 +129,6 @@ std::unexpected<Error> no_rebuild(const Store& store, const std::string& why) {
                                   store.dir.path());
 }
 
-bool has_no_bytes(const std::string& file) {
-  std::error_code trouble;
-  const auto size = std::filesystem::file_size(file, trouble);
-  return trouble || size == 0;
-}
-
 // The state on disk as it is, if it may be opened at all.
 Result<log::Checkpoint> fold_what_is_there(Store& store, const StoreOptions& options) {
   std::error_code ignored;
@@ -145,7 +139,7 @@ Result<log::Checkpoint> fold_what_is_there(Store& store, const StoreOptions& opt
                                     "without that file it is opened as it is");
   }
   // Where there is none, opening makes an empty one.
-  if (!whole(*store.log) && has_no_bytes(store.dir.state_path() + "/data.mdb")) {
+  if (!whole(*store.log) && log::has_no_bytes(store.dir.state_path() + "/data.mdb")) {
     return fail(Errc::kDropped, "it is missing");
   }
   return open_and_fold(store, store.dir.state_path(), options);
@@ -180,7 +174,7 @@ Error named(Error error, const std::string& path) {
 Result<Store> open_store(log::DataDir dir, const StoreOptions& options, std::uint64_t fresh_salt,
                          Timestamp now, observe::Logger& log) {
   Store store{.dir = std::move(dir), .log = {}, .state = {}, .position = {}, .folded = 0};
-  const bool no_file = has_no_bytes(store.dir.log_path() + "/data.mdb");
+  const bool no_file = log::has_no_bytes(store.dir.log_path() + "/data.mdb");
   if (auto kept = refuse_lost_log(store.dir, no_file); !kept) {
     return std::unexpected(kept.error());
   }

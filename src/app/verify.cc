@@ -68,18 +68,12 @@ void print(const Report& report, bool as_json) {
                                    : "; they fit each other, the log cannot be folded anew");
 }
 
-bool has_no_bytes(const std::string& file) {
-  std::error_code trouble;
-  const auto size = std::filesystem::file_size(file, trouble);
-  return trouble || size == 0;
-}
-
 // What is wrong with the state; nothing when it is sound.
 std::optional<std::string> look_at_state(const log::DataDir& dir, const config::Options& options,
                                          const log::LmdbLog& log, std::uint64_t salt,
                                          Report& report) {
   const std::string file = dir.state_path() + "/data.mdb";
-  if (has_no_bytes(file)) {  // opening would make an empty one
+  if (log::has_no_bytes(file)) {  // opening would make an empty one
     return "the state in " + dir.state_path() + " is missing";
   }
   const auto pages = log::check_pages(file, log::kAllPages);
@@ -115,7 +109,7 @@ std::optional<std::string> look_at_state(const log::DataDir& dir, const config::
 
 Result<void> look_at_log(const log::DataDir& dir, const config::Options& options, Report& report,
                          std::unique_ptr<log::LmdbLog>& log, std::uint64_t& salt) {
-  if (has_no_bytes(dir.log_path() + "/data.mdb")) {
+  if (log::has_no_bytes(dir.log_path() + "/data.mdb")) {
     return fail(Errc::kCorrupt, "the log in " + dir.log_path() + " is missing or empty");
   }
   const auto pages = log::check_pages(dir.log_path() + "/data.mdb", log::kAllPages);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/digits.h"
+
 namespace payonce {
 namespace {
 
@@ -40,8 +42,6 @@ std::optional<int> digits_of(std::string_view code) {
   }
   return std::nullopt;
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // value * 10 + digit, or false when that leaves the positive range of int64.
 bool push_digit(std::int64_t& value, int digit) {

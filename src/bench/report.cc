@@ -20,12 +20,12 @@ std::string scaled(std::int64_t us, std::int64_t unit, const char* name) {
   return fmt::format("{:.{}f} {}", value, digits, name);
 }
 
-std::uint64_t rounded(double value) { return static_cast<std::uint64_t>(std::llround(value)); }
-
 constexpr const char* kRow =
     "{:>9} {:>10} {:>11} {:>9} {:>8}  {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}  {:>8}\n";
 
 }  // namespace
+
+std::uint64_t rounded(double value) { return static_cast<std::uint64_t>(std::llround(value)); }
 
 std::string format_us(std::int64_t us) {
   if (us < kUsInMs) {

@@ -11,6 +11,8 @@ namespace payonce::bench {
 
 // "812 µs", "3.41 ms", "1.20 s": three digits, in the unit that they need.
 [[nodiscard]] std::string format_us(std::int64_t us);
+// To the nearest whole number; the value is not negative.
+[[nodiscard]] std::uint64_t rounded(double value);
 // "12,345".
 [[nodiscard]] std::string format_count(std::uint64_t count);
 

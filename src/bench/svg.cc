@@ -67,8 +67,6 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-std::uint64_t rounded(double value) { return static_cast<std::uint64_t>(std::llround(value)); }
-
 std::string_view colour(std::size_t step) { return kColours[step % kColours.size()]; }
 
 std::string text_at(double x, double y, std::string_view anchor, std::string_view text,

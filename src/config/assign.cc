@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/digits.h"
 #include "config/nearest.h"
 #include "config/render.h"
 #include "config/units.h"
@@ -45,14 +46,13 @@ std::string echo(double number) {
   return text.find_first_not_of("-0123456789") == text.npos ? text + ".0" : text;
 }
 
-constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 // (0|[1-9][0-9]*)(\.[0-9]+)?
 bool is_amount(std::string_view text) {
   const auto is_digits = [](std::string_view part) {
-    return !part.empty() && part.find_first_not_of(kDigits) == part.npos;
+    return !part.empty() && std::ranges::all_of(part, is_digit);
   };
   const std::size_t point = text.find('.');
   const std::string_view whole = text.substr(0, point);
@@ -320,12 +320,6 @@ bool is_textual(const Type& type) {
 
 bool is_list(const Type& type) {
   return std::holds_alternative<TextList>(type) || std::holds_alternative<DurationList>(type);
-}
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(' ');
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
 // `5s, 1m` as the array that a file would hold.

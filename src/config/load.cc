@@ -13,18 +13,12 @@
 #include "config/nearest.h"
 #include "config/render.h"
 #include "config/toml_reader.h"
+#include "config/units.h"
 
 namespace payonce::config {
 namespace {
 
 constexpr std::string_view kPrefix = "PAYONCE_";
-
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kSpace);
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::string upper(std::string_view text) {
   std::string out(text);

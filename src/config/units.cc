@@ -117,4 +117,11 @@ std::string render_permille(std::int64_t permille) {
   return std::to_string(permille / 1'000) + "." + places;
 }
 
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const std::size_t begin = text.find_first_not_of(kSpace);
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
 }  // namespace payonce::config

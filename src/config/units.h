@@ -29,4 +29,7 @@ namespace payonce::config {
 // Thousandths as a decimal with at least one place: 2000 is "2.0", 125 is "0.125".
 [[nodiscard]] std::string render_permille(std::int64_t permille);
 
+// The text without the white space around it.
+[[nodiscard]] std::string_view trim(std::string_view text);
+
 }  // namespace payonce::config

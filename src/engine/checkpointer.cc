@@ -10,7 +10,7 @@ namespace payonce::engine {
 namespace {
 
 // How often the thread looks whether so many entries have come that a checkpoint is due early.
-constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kPace{20};
 
 // How often it makes a commit that only drops history, at most.
 constexpr std::chrono::milliseconds kDrop{20};
@@ -72,7 +72,7 @@ void Checkpointer::run() {
   auto looked = last;
   std::unique_lock lock(mutex_);
   while (!failed_) {
-    const auto tick = std::min(kTick, policy_.interval);
+    const auto tick = std::min(kPace, policy_.interval);
     const auto deadline = last + policy_.interval;
     while (!due() && !failed_ && std::chrono::steady_clock::now() < deadline) {
       // While nothing happens there is nothing to look at: an idle server sleeps long.

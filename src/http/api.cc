@@ -5,7 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "base/hex.h"
+#include "base/digits.h"
 #include "base/ids.h"
 #include "http/digest.h"
 #include "http/headers.h"

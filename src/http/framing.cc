@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/hex.h"
+#include "base/digits.h"
 
 namespace payonce::http {
 namespace {
@@ -15,8 +15,6 @@ constexpr std::string_view kContentLength = "content-length";
 constexpr std::string_view kTransferEncoding = "transfer-encoding";
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 enum Kind : std::uint8_t {
   kTokenByte = 1,

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/digits.h"
+
 namespace payonce::http {
 namespace {
 
@@ -16,8 +18,6 @@ namespace ondemand = simdjson::ondemand;
 constexpr std::size_t kPairwiseMax = 16;
 
 constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // RFC 8259 section 6: the parser hands out the token, we check that it is a number.
 bool valid_number(std::string_view text) {

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <limits>
 
-#include "base/hex.h"
+#include "base/digits.h"
 
 namespace payonce::http {
 namespace {

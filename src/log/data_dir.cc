@@ -8,6 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "log/lmdb_env.h"
@@ -74,6 +76,12 @@ Result<std::uint64_t> DataDir::free_bytes() const {
     return system_error("cannot ask for the free space of " + path_, errno);
   }
   return static_cast<std::uint64_t>(stat.f_bavail) * stat.f_frsize;
+}
+
+bool has_no_bytes(const std::string& file) {
+  std::error_code trouble;
+  const auto size = std::filesystem::file_size(file, trouble);
+  return trouble || size == 0;
 }
 
 }  // namespace payonce::log

@@ -39,4 +39,7 @@ class DataDir {
   int fd_ = -1;
 };
 
+// Whether the file is empty or not there at all.
+[[nodiscard]] bool has_no_bytes(const std::string& file);
+
 }  // namespace payonce::log

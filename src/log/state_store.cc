@@ -45,7 +45,7 @@ constexpr NamedIndex kIndexes[] = {{core::Index::kAccountsByTime, "accounts_by_t
 
 constexpr std::string_view kMetaKey = "state";
 
-struct Meta {
+struct Head {
   std::uint64_t layout = kLayout;
   std::uint64_t salt = 0;
   std::uint64_t applied = 0;
@@ -64,27 +64,27 @@ struct Meta {
   }
 };
 
-Result<Meta> read_meta(MDB_txn* txn, MDB_dbi dbi) {
+Result<Head> read_head(MDB_txn* txn, MDB_dbi dbi) {
   MDB_val key = to_val(kMetaKey);
   MDB_val value{};
   const int code = mdb_get(txn, dbi, &key, &value);
   if (code != 0) {
     return lmdb_error(code, "cannot read the state's head");
   }
-  Meta meta;
+  Head meta;
   Reader r(to_view(value));
-  Meta::fields(r, meta);
+  Head::fields(r, meta);
   if (!r.ok() || !r.at_end() || (meta.seal != 0 && meta.seal != meta.sealing())) {
     return fail(Errc::kCorrupt, "the state's head is damaged");
   }
   return meta;
 }
 
-int write_meta(MDB_txn* txn, MDB_dbi dbi, Meta meta) {
+int write_head(MDB_txn* txn, MDB_dbi dbi, Head meta) {
   meta.seal = meta.sealing();
   std::string bytes;
   Writer w(bytes);
-  Meta::fields(w, meta);
+  Head::fields(w, meta);
   MDB_val key = to_val(kMetaKey);
   MDB_val value = to_val(bytes);
   return mdb_put(txn, dbi, &key, &value, 0);
@@ -236,10 +236,10 @@ Result<void> StateStore::check_meta(const LmdbTxn& txn) {
     return lmdb_error(code, "cannot read the state's head");
   }
   if (stat.ms_entries == 0) {
-    const int code = write_meta(txn.get(), meta_, Meta{.layout = kLayout, .salt = salt_});
+    const int code = write_head(txn.get(), meta_, Head{.layout = kLayout, .salt = salt_});
     return code == 0 ? Result<void>{} : lmdb_error(code, "cannot write the state's head");
   }
-  const auto meta = read_meta(txn.get(), meta_);
+  const auto meta = read_head(txn.get(), meta_);
   if (!meta) {
     return std::unexpected(meta.error());
   }
@@ -297,7 +297,7 @@ bool StateStore::Snapshot::load(std::string_view key, core::Refund& out) {
 }
 
 core::Seq StateStore::Snapshot::applied_seq() {
-  const auto meta = read_meta(txn_.get(), store_->meta_);
+  const auto meta = read_head(txn_.get(), store_->meta_);
   if (!meta) {
     keep(meta.error());
     return 0;
@@ -457,7 +457,7 @@ void StateStore::Update::erase(core::Index index, std::string key) {
 }
 
 Result<core::Seq> StateStore::Update::applied_seq() {
-  const auto meta = read_meta(txn_.get(), store_->meta_);
+  const auto meta = read_head(txn_.get(), store_->meta_);
   if (!meta) {
     return std::unexpected(meta.error());
   }
@@ -474,8 +474,8 @@ Result<void> StateStore::Update::commit(const core::Rows& rows, core::Seq applie
   write_rows(Table::kRefunds, rows.refunds);
   write_indexes();
   purge_keys(now, purge_max);
-  check(write_meta(txn_.get(), store_->meta_,
-                   Meta{.layout = kLayout, .salt = store_->salt_, .applied = applied}),
+  check(write_head(txn_.get(), store_->meta_,
+                   Head{.layout = kLayout, .salt = store_->salt_, .applied = applied}),
         "cannot write the state's head");
   if (error_) {
     return std::unexpected(*error_);

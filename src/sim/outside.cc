@@ -8,8 +8,8 @@ namespace payonce::sim {
 namespace {
 
 constexpr Duration kCallTimeout = Duration::seconds(15);
-constexpr Duration kTravelMax = Duration::ms(50);
-constexpr Duration kDelayMax = Duration::seconds(120);  // beyond every time-out
+constexpr Duration kAnswerMax = Duration::ms(50);
+constexpr Duration kLateMax = Duration::seconds(120);  // beyond every time-out
 
 template <class... Functions>
 struct Overloaded : Functions... {
@@ -108,9 +108,9 @@ Outside::Party Outside::party_of(const core::Effect& task) {
 
 Duration Outside::travel() {
   if (random_.chance_ppm(world_->rates.delayed)) {
-    return Duration{random_.magnitude(kDelayMax.us)};
+    return Duration{random_.magnitude(kLateMax.us)};
   }
-  return Duration{random_.magnitude(kTravelMax.us)};
+  return Duration{random_.magnitude(kAnswerMax.us)};
 }
 
 void Outside::look_at_order(const core::Effect& task) {

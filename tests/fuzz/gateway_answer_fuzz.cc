@@ -19,15 +19,15 @@ namespace {
 using fuzz::require;
 using http::Value;
 
-constexpr std::size_t kTextMax = 500;
+constexpr std::size_t kKeptMax = 500;
 
 void check_member(const Value& body, std::string_view name, const std::string& seen) {
   const Value* member = body.find(name);
   const bool text = member != nullptr && member->kind == Value::Kind::kString;
   const std::string whole = text ? member->text : std::string();
   require(whole.starts_with(seen), "a member is what the body says", seen);
-  require(seen.size() <= kTextMax, "no member is longer than 500 bytes", seen);
-  require(seen.size() == whole.size() || seen.size() + 4 > kTextMax, "no member is cut shorter",
+  require(seen.size() <= kKeptMax, "no member is longer than 500 bytes", seen);
+  require(seen.size() == whole.size() || seen.size() + 4 > kKeptMax, "no member is cut shorter",
           seen);
 }
 
@@ -53,8 +53,8 @@ void gateway_answer(std::string_view text) {
               again.result == answer.result,
           "what is written reads as what was written", written);
 
-  const std::string line = one_line(text, kTextMax);
-  require(line.size() <= kTextMax, "a line is bounded", line);
+  const std::string line = one_line(text, kKeptMax);
+  require(line.size() <= kKeptMax, "a line is bounded", line);
   require(std::ranges::all_of(line, [](char c) { return c >= ' ' && c <= '~'; }),
           "a line has nothing but printable ASCII", line);
 }

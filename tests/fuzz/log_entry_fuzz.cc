@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/hex.h"
+#include "base/digits.h"
 #include "core/event_text.h"
 #include "core/rows.h"
 #include "fuzz/fuzz.h"

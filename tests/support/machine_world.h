@@ -12,14 +12,12 @@
 #include "core/fold.h"
 #include "core/machine.h"
 #include "support/dump.h"
+#include "support/money.h"
 
 namespace payonce::testing_support {
 
 inline constexpr Timestamp kStart{1'800'000'000'000'000};
 inline constexpr std::uint64_t kSalt = 0x5a17;
-
-inline Currency currency(std::string_view code) { return Currency::find(code).value(); }
-inline Money usd(std::int64_t minor) { return Money{minor, currency("USD")}; }
 
 class IndexMap final : public core::IndexSink {
  public:

@@ -20,6 +20,7 @@
 
 #include "support/blocking.h"
 #include "support/helper_process.h"
+#include "support/money.h"
 #include "support/temp_dir.h"
 
 namespace payonce::adapters {
@@ -31,14 +32,13 @@ using core::RefundReply;
 using core::UndoReply;
 using std::chrono::milliseconds;
 using testing_support::BlockingGateway;
-
-Money dollars(std::int64_t minor) { return {minor, *Currency::find("USD")}; }
+using testing_support::usd;
 
 core::CallGateway charge_of(std::string id = "pay-1") {
   return {.payment_id = std::move(id),
           .attempt = 7,
           .not_before = {},
-          .amount = dollars(1000),
+          .amount = usd(1000),
           .payment_method = "pm_\"card\""};
 }
 core::InquireGateway inquiry_of(std::string id = "pay-1") {
@@ -49,7 +49,7 @@ core::UndoAtGateway undo_of(core::CompensationKind kind = core::CompensationKind
           .kind = kind,
           .call = 2,
           .not_before = {},
-          .amount = dollars(1000),
+          .amount = usd(1000),
           .payment_method = "pm_card"};
 }
 core::RefundAtGateway refund_of() {
@@ -57,7 +57,7 @@ core::RefundAtGateway refund_of() {
           .payment_id = "pay-1",
           .call = 4,
           .not_before = {},
-          .amount = dollars(250),
+          .amount = usd(250),
           .payment_method = "pm_card"};
 }
 

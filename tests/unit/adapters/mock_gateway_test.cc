@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "adapters/mock_methods.h"
+#include "support/money.h"
 #include "support/temp_dir.h"
 
 namespace payonce::adapters {
@@ -25,14 +26,13 @@ using core::InquiryReply;
 using core::RefundReply;
 using core::UndoReply;
 using std::chrono::milliseconds;
-
-Money dollars(std::int64_t minor) { return {minor, *Currency::find("USD")}; }
+using testing_support::usd;
 
 core::CallGateway call(std::string id, std::string method, std::uint32_t attempt = 1) {
   return {.payment_id = std::move(id),
           .attempt = attempt,
           .not_before = {},
-          .amount = dollars(1050),
+          .amount = usd(1050),
           .payment_method = std::move(method)};
 }
 
@@ -49,7 +49,7 @@ core::UndoAtGateway undo(std::string id, std::string method,
           .kind = kind,
           .call = 2,
           .not_before = {},
-          .amount = dollars(1050),
+          .amount = usd(1050),
           .payment_method = std::move(method)};
 }
 
@@ -59,7 +59,7 @@ core::RefundAtGateway refund(std::string refund_id, std::string id, std::int64_t
           .payment_id = std::move(id),
           .call = 4,
           .not_before = {},
-          .amount = dollars(minor),
+          .amount = usd(minor),
           .payment_method = std::move(method)};
 }
 
@@ -243,7 +243,7 @@ TEST(MockGateway, WithABook_TheSameKeyHasTheSameAnswer) {
     EXPECT_EQ(gateway.charge(call("t", "pm_timeout", 1)).reply, GatewayReply::kNoAnswer);
   }
   auto other = call("p", "pm_ok", 2);
-  other.amount = dollars(1);
+  other.amount = usd(1);
   EXPECT_EQ(gateway.charge(other).reply, GatewayReply::kRefused);
   EXPECT_EQ(gateway.charge(call("p", "pm_decline", 2)).reply, GatewayReply::kRefused);
   EXPECT_EQ(gateway.charge(call("p", "pm_ok", 2)).reply, GatewayReply::kConfirmed);

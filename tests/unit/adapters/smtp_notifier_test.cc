@@ -32,7 +32,7 @@ SmtpNotifier::Options options(int port) {
           .honour_mock_methods = true};
 }
 
-core::SendNotification message(std::uint32_t attempt = 1) {
+core::SendNotification letter(std::uint32_t attempt = 1) {
   return notification(core::NotifyChannel::kSmtp, attempt);
 }
 
@@ -61,7 +61,7 @@ class MailServer {
 };
 
 core::RecordNotification send(const SmtpNotifier::Options& options,
-                              const core::SendNotification& what = message()) {
+                              const core::SendNotification& what = letter()) {
   auto notifier = SmtpNotifier::make(options);
   EXPECT_TRUE(notifier) << notifier.error().message;
   return notifier ? (*notifier)->send(what) : core::RecordNotification{};
@@ -69,7 +69,7 @@ core::RecordNotification send(const SmtpNotifier::Options& options,
 
 TEST(SmtpNotifier, Mail_ArrivesAsItShould) {
   MailServer server;
-  const auto answer = send(options(server.port), message(2));
+  const auto answer = send(options(server.port), letter(2));
   EXPECT_EQ(answer.reply, core::NotifyReply::kDelivered) << answer.error;
   EXPECT_EQ(answer.payment_id, "pay_1");
   EXPECT_EQ(answer.channel, core::NotifyChannel::kSmtp);
@@ -85,7 +85,7 @@ TEST(SmtpNotifier, Mail_ArrivesAsItShould) {
             "To: user-1@mail.test\r\n"
             "Subject: Payment pay_1: success\r\n"
             "Message-ID: <" +
-                notification_id(message()) +
+                notification_id(letter()) +
                 "@shop.test>\r\n"
                 "MIME-Version: 1.0\r\n"
                 "Content-Type: text/plain; charset=utf-8\r\n"
@@ -101,7 +101,7 @@ TEST(SmtpNotifier, Mail_ArrivesAsItShould) {
 
 TEST(SmtpNotifier, TwoAttempts_AreTheSameMail) {
   MailServer server;
-  auto failed = message(1);
+  auto failed = letter(1);
   failed.status = core::PaymentStatus::kFail;
   failed.failure = core::FailureCode::kInsufficientFunds;
   EXPECT_EQ(send(options(server.port), failed).reply, core::NotifyReply::kDelivered);
@@ -116,7 +116,7 @@ TEST(SmtpNotifier, TwoAttempts_AreTheSameMail) {
 
 TEST(SmtpNotifier, HostileText_CannotAddHeadersOrCommands) {
   MailServer server;
-  auto hostile = message();
+  auto hostile = letter();
   hostile.payment_id = "pay\r\nBcc: all@mail.test\r\n\r\n.\r\nQUIT\xc3\xa9";
   EXPECT_EQ(send(options(server.port), hostile).reply, core::NotifyReply::kDelivered);
   const auto mail = server.next_mail();
@@ -127,7 +127,7 @@ TEST(SmtpNotifier, HostileText_CannotAddHeadersOrCommands) {
   EXPECT_EQ(mail["recipients"].Size(), 1U);
   for (const char* user : {"a\r\nRCPT TO:<b@mail.test>", "a b", "a>", "<a", "a@b", "", "a\"b",
                            "a\\", "\xc3\xa9", "a\n"}) {
-    hostile = message();
+    hostile = letter();
     hostile.user_id = user;
     const auto answer = send(options(server.port), hostile);
     EXPECT_EQ(answer.reply, core::NotifyReply::kGone) << user;
@@ -137,7 +137,7 @@ TEST(SmtpNotifier, HostileText_CannotAddHeadersOrCommands) {
 
 TEST(SmtpNotifier, ALocalPartThatNeedsQuotes_GetsThem) {
   MailServer server;
-  auto what = message();
+  auto what = letter();
   what.user_id = "shop:user.";
   EXPECT_EQ(send(options(server.port), what).reply, core::NotifyReply::kDelivered);
   const auto mail = server.next_mail();
@@ -240,7 +240,7 @@ TEST(SmtpNotifier, NoAnswer_EndsWithTheTimeoutOrTheStop) {
   hasty.timeout = std::chrono::minutes(10);
   const auto notifier = *SmtpNotifier::make(hasty);
   core::RecordNotification stopped;
-  std::thread worker([&] { stopped = notifier->send(message()); });
+  std::thread worker([&] { stopped = notifier->send(letter()); });
   EXPECT_TRUE(silent.called(2));
   notifier->stop();
   worker.join();
@@ -249,7 +249,7 @@ TEST(SmtpNotifier, NoAnswer_EndsWithTheTimeoutOrTheStop) {
 }
 
 TEST(SmtpNotifier, MockFailure_MakesNoCall) {
-  auto what = message();
+  auto what = letter();
   what.payment_method = "pm_notify_fail";
   const auto answer = send(options(testing_support::closed_port()), what);
   EXPECT_EQ(answer.reply, core::NotifyReply::kFailed);

@@ -40,9 +40,9 @@ MockGatewayCommand command() {
 }
 
 // A server in this process, and a client of either kind.
-class World {
+class MockWorld {
  public:
-  explicit World(const MockGatewayCommand& with = command())
+  explicit MockWorld(const MockGatewayCommand& with = command())
       : server_(MockGatewayServer::open(with).value()),
         url("http://" + server_->bind().value()),
         thread_([this] { server_->serve(); }),
@@ -60,12 +60,12 @@ class World {
                               .api_key = {},
                               .ca_file = {}})
                 .value()) {}
-  ~World() {
+  ~MockWorld() {
     server_->stop();
     thread_.join();
   }
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
+  MockWorld(const MockWorld&) = delete;
+  MockWorld& operator=(const MockWorld&) = delete;
 
   core::RecordGatewayReply charge(const std::string& id, const std::string& method,
                                   std::int64_t minor = 1000) {
@@ -171,7 +171,7 @@ bool good(const Receiver::Seen& seen, const char* secret) {
 }
 
 TEST(MockGatewayServer, PaymentMethod_PicksTheBehaviour) {
-  World world;
+  MockWorld world;
   EXPECT_EQ(world.charge("ok", "pm_ok").reply, GatewayReply::kConfirmed);
   EXPECT_EQ(world.charge("ok", "pm_ok").detail, "mock_ok");
   EXPECT_EQ(world.charge("decline", "pm_decline").reply, GatewayReply::kDeclined);
@@ -185,7 +185,7 @@ TEST(MockGatewayServer, PaymentMethod_PicksTheBehaviour) {
 }
 
 TEST(MockGatewayServer, NoAnswer_IsNotABytesWorth) {
-  World world;
+  MockWorld world;
   const auto answer = world.raw->post(
       "/charges", "p", R"({"amount":"1","currency":"USD","payment_method":"pm_timeout"})");
   EXPECT_EQ(answer.status, 0);
@@ -193,7 +193,7 @@ TEST(MockGatewayServer, NoAnswer_IsNotABytesWorth) {
 }
 
 TEST(MockGatewayServer, Inquiry_TellsTheState) {
-  World world;
+  MockWorld world;
   for (const char* method :
        {"pm_ok", "pm_decline", "pm_manual", "pm_timeout", "pm_timeout_lost", "pm_down"}) {
     (void)world.charge(method, method);
@@ -208,7 +208,7 @@ TEST(MockGatewayServer, Inquiry_TellsTheState) {
 }
 
 TEST(MockGatewayServer, SameKey_IsTheSameCharge) {
-  World world;
+  MockWorld world;
   EXPECT_EQ(world.charge("p", "pm_ok", 1000).reply, GatewayReply::kConfirmed);
   EXPECT_EQ(world.charge("p", "pm_ok", 1001).reply, GatewayReply::kRefused);
   EXPECT_EQ(world.charge("p", "pm_decline", 1000).reply, GatewayReply::kRefused);
@@ -216,7 +216,7 @@ TEST(MockGatewayServer, SameKey_IsTheSameCharge) {
 }
 
 TEST(MockGatewayServer, Undo_TakesBackOnceAndForGood) {
-  World world;
+  MockWorld world;
   for (const char* id : {"voided", "refunded"}) {
     const auto kind = id == std::string("voided") ? core::CompensationKind::kVoidCharge
                                                   : core::CompensationKind::kRefundCharge;
@@ -234,7 +234,7 @@ TEST(MockGatewayServer, Undo_TakesBackOnceAndForGood) {
 }
 
 TEST(MockGatewayServer, Refunds_NeverExceedTheCharge) {
-  World world;
+  MockWorld world;
   (void)world.charge("p", "pm_ok");
   EXPECT_EQ(world.refund("r1", "p", 600).reply, RefundReply::kConfirmed);
   EXPECT_EQ(world.refund("r1", "p", 600).reply, RefundReply::kConfirmed);
@@ -247,7 +247,7 @@ TEST(MockGatewayServer, Refunds_NeverExceedTheCharge) {
 }
 
 TEST(MockGatewayServer, MalformedRequests_AreRefused) {
-  World world;
+  MockWorld world;
   const std::string good = R"({"amount":"1.00","currency":"USD","payment_method":"pm_ok"})";
   EXPECT_EQ(world.raw->post("/charges", "", good).status, 400);
   EXPECT_EQ(world.raw->post("/charges", "a/b", good).status, 400);
@@ -273,7 +273,7 @@ TEST(MockGatewayServer, Callback_IsSignedByEverySecret) {
   MockGatewayCommand with = command();
   with.callback_url = receiver.url();
   with.secrets = {kSecret, kOther};
-  World world(with);
+  MockWorld world(with);
   EXPECT_EQ(world.charge("pay.1", "pm_async").reply, GatewayReply::kAccepted);
   const auto seen = receiver.wait_for(1);
   ASSERT_EQ(seen.size(), 1U);
@@ -290,7 +290,7 @@ TEST(MockGatewayServer, Callback_IsRepeatedUntilItIsTaken) {
   MockGatewayCommand with = command();
   with.callback_url = receiver.url();
   with.secrets = {kSecret};
-  World world(with);
+  MockWorld world(with);
   (void)world.charge("p", "pm_async");
   const auto seen = receiver.wait_for(2);
   ASSERT_EQ(seen.size(), 2U);
@@ -307,7 +307,7 @@ TEST(MockGatewayServer, Journal_GivesBackTheBookAndTheCallbacksThatAreOwed) {
   Receiver receiver;
   with.callback_url = receiver.url();
   {
-    World world(with);
+    MockWorld world(with);
     (void)world.charge("taken", "pm_timeout");
     (void)world.charge("voided", "pm_ok");
     (void)world.undo("voided");
@@ -316,7 +316,7 @@ TEST(MockGatewayServer, Journal_GivesBackTheBookAndTheCallbacksThatAreOwed) {
     (void)world.charge("stuck", "pm_void_fail");
   }
   with.callback_delay_ms = 0;
-  World world(with);
+  MockWorld world(with);
   EXPECT_EQ(world.inquire("taken").reply, InquiryReply::kConfirmed);
   EXPECT_EQ(world.charge("voided", "pm_ok").reply, GatewayReply::kDeclined);
   EXPECT_EQ(world.charge("flaky", "pm_flaky_1").reply, GatewayReply::kConfirmed);
@@ -329,7 +329,7 @@ TEST(MockGatewayServer, Journal_GivesBackTheBookAndTheCallbacksThatAreOwed) {
 TEST(MockGatewayServer, Hang_EndsWithTheServer) {
   MockGatewayCommand with = command();
   with.hang = true;
-  auto world = std::make_unique<World>(with);
+  auto world = std::make_unique<MockWorld>(with);
   std::thread client([&gateway = *world->gateway] {
     EXPECT_EQ(gateway
                   .charge({.payment_id = "p",
@@ -361,7 +361,7 @@ TEST(MockGatewayServer, UnacceptableOptions_AreRefused) {
   EXPECT_TRUE(refused([](auto& with) { with.callback_url = "callbacks"; }));
   EXPECT_TRUE(refused([](auto& with) { with.journal = "/nowhere/journal"; }));
   EXPECT_FALSE(refused([](auto& /*with*/) {}));
-  World world;
+  MockWorld world;
   MockGatewayCommand same = command();
   same.listen = world.url.substr(7);
   const auto second = MockGatewayServer::open(same);

@@ -31,7 +31,7 @@ using testing_support::Random;
 using testing_support::TempDir;
 using testing_support::World;
 
-constexpr std::uint64_t kMapSize = 64 << 20;
+constexpr std::uint64_t kStateMapSize = 64 << 20;
 
 void append(LogStore& log, const std::string& entry) {
   Batch batch;
@@ -53,7 +53,7 @@ void append_all(LogStore& log, const std::vector<core::Record>& records, std::ui
 }
 
 std::unique_ptr<StateStore> open_state(const std::string& path, std::uint64_t salt) {
-  auto opened = StateStore::open(path, kMapSize, salt);
+  auto opened = StateStore::open(path, kStateMapSize, salt);
   PAYONCE_ASSERT(opened.has_value());
   return std::move(*opened);
 }
@@ -233,7 +233,7 @@ TEST_F(CheckpointTest, UnreadableRow_IsNotBlamedOnTheLog) {
   state.reset();
   {
     LmdbEnv env;
-    ASSERT_TRUE(env.open(dir / "state", kMapSize, 16));
+    ASSERT_TRUE(env.open(dir / "state", kStateMapSize, 16));
     auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kWrite);
     MDB_dbi dbi = 0;
     ASSERT_EQ(mdb_dbi_open(txn->get(), "accounts", 0, &dbi), 0);

@@ -22,10 +22,10 @@ namespace {
 using testing::HasSubstr;
 using testing_support::TempDir;
 
-constexpr std::uint64_t kMapSize = 64 << 20;
+constexpr std::uint64_t kLogMapSize = 64 << 20;
 
 Errc error_of(const std::string& dir) {
-  const auto log = LmdbLog::open(dir, kMapSize);
+  const auto log = LmdbLog::open(dir, kLogMapSize);
   EXPECT_FALSE(log.has_value());
   return log ? Errc::kNotFound : log.error().code;
 }
@@ -47,7 +47,7 @@ void put_file(const std::string& dir, std::string_view content) {
 // An LMDB file whose main database holds the given keys.
 void put_lmdb_file(const std::string& dir, const std::vector<std::string>& keys) {
   LmdbEnv env;
-  ASSERT_TRUE(env.open(dir, kMapSize, 0));
+  ASSERT_TRUE(env.open(dir, kLogMapSize, 0));
   auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kWrite);
   ASSERT_TRUE(txn);
   MDB_dbi dbi = 0;
@@ -62,7 +62,7 @@ void put_lmdb_file(const std::string& dir, const std::vector<std::string>& keys)
 
 TEST(LmdbLogFile, NewDirectory_IsMadeWithThoseAboveIt) {
   const TempDir dir;
-  const auto log = LmdbLog::open(dir / "a/b/log", kMapSize);
+  const auto log = LmdbLog::open(dir / "a/b/log", kLogMapSize);
   ASSERT_TRUE(log) << log.error().message;
   EXPECT_EQ((*log)->last_seq(), 0U);
   EXPECT_TRUE(std::filesystem::exists(dir / "a/b/log/data.mdb"));
@@ -84,7 +84,7 @@ TEST(LmdbLogFile, LmdbFileOfSomethingElse_IsForeignAndLeftAsItWas) {
   EXPECT_EQ(error_of(dir / "log"), Errc::kForeign);
   // Its owner can still use it.
   LmdbEnv env;
-  ASSERT_TRUE(env.open(dir / "log", kMapSize, 0));
+  ASSERT_TRUE(env.open(dir / "log", kLogMapSize, 0));
   auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kRead);
   ASSERT_TRUE(txn);
   MDB_dbi dbi = 0;
@@ -96,20 +96,20 @@ TEST(LmdbLogFile, LmdbFileOfSomethingElse_IsForeignAndLeftAsItWas) {
 
 TEST(LmdbLogFile, StateStoreInItsPlace_IsForeign) {
   const TempDir dir;
-  ASSERT_TRUE(StateStore::open(dir / "log", kMapSize, 1));
+  ASSERT_TRUE(StateStore::open(dir / "log", kLogMapSize, 1));
   EXPECT_EQ(error_of(dir / "log"), Errc::kForeign);
 }
 
 TEST(LmdbLogFile, MissingEntries_AreCorrupt) {
   const TempDir dir;
   {
-    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    const auto log = LmdbLog::open(dir / "log", kLogMapSize);
     ASSERT_TRUE(log);
     append(**log, 10);
   }
   {
     LmdbEnv env;
-    ASSERT_TRUE(env.open(dir / "log", kMapSize, 0));
+    ASSERT_TRUE(env.open(dir / "log", kLogMapSize, 0));
     auto txn = LmdbTxn::begin(env, LmdbTxn::Mode::kWrite);
     MDB_dbi dbi = 0;
     ASSERT_EQ(mdb_dbi_open(txn->get(), nullptr, MDB_INTEGERKEY, &dbi), 0);
@@ -125,7 +125,7 @@ TEST(LmdbLogFile, MissingEntries_AreCorrupt) {
 TEST(LmdbLogFile, CutShort_IsCorrupt) {
   const TempDir dir;
   {
-    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    const auto log = LmdbLog::open(dir / "log", kLogMapSize);
     ASSERT_TRUE(log);
     append(**log, 1000);
   }
@@ -142,7 +142,7 @@ TEST(LmdbLogFile, CutShort_IsCorrupt) {
 // written.
 TEST(LmdbLogFile, WithADroppedFront_StopsGrowing) {
   const TempDir dir;
-  const auto log = LmdbLog::open(dir / "log", kMapSize);
+  const auto log = LmdbLog::open(dir / "log", kLogMapSize);
   ASSERT_TRUE(log);
   const auto write_and_drop = [&](int commits) {
     for (int i = 0; i < commits; ++i) {
@@ -163,7 +163,7 @@ TEST(LmdbLogFile, FreePagesAtItsEnd_MayBeMissing) {
   const TempDir dir;
   core::Seq first = 0;
   {
-    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    const auto log = LmdbLog::open(dir / "log", kLogMapSize);
     ASSERT_TRUE(log);
     for (int i = 0; i < 50; ++i) {
       append(**log, 20, 1000);
@@ -183,7 +183,7 @@ TEST(LmdbLogFile, FreePagesAtItsEnd_MayBeMissing) {
   ASSERT_GT(whole, std::uintmax_t{1} << 20);
   std::filesystem::resize_file(file, whole - 4096);
   {
-    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    const auto log = LmdbLog::open(dir / "log", kLogMapSize);
     ASSERT_TRUE(log) << log.error().message;
     EXPECT_EQ((*log)->first_seq(), first);
     append(**log, 30, 5000);
@@ -217,7 +217,7 @@ TEST(LmdbLogFile, AllocatedAhead_TheFileIsLonger_AndReopensWhole) {
   constexpr std::uint64_t kAhead = 3 << 20;
   const auto size = [&] { return std::filesystem::file_size(dir.path() + "/data.mdb"); };
   {
-    auto log = std::move(LmdbLog::open(dir.path(), kMapSize).value());
+    auto log = std::move(LmdbLog::open(dir.path(), kLogMapSize).value());
     append(*log, 10);
     ASSERT_TRUE(log->env().allocate_ahead(kAhead));
     EXPECT_GE(size(), log->file_bytes() + kAhead);
@@ -229,7 +229,7 @@ TEST(LmdbLogFile, AllocatedAhead_TheFileIsLonger_AndReopensWhole) {
     ASSERT_TRUE(log->env().allocate_ahead(kAhead));
     EXPECT_GE(size(), log->file_bytes() + kAhead);
   }
-  auto again = LmdbLog::open(dir.path(), kMapSize);
+  auto again = LmdbLog::open(dir.path(), kLogMapSize);
   ASSERT_TRUE(again);
   EXPECT_EQ((*again)->last_seq(), 10'110U);
 }
@@ -247,7 +247,7 @@ TEST(LmdbLogFile, AllocatedAhead_WhileOthersAppend_NothingIsOverwritten) {
   const TempDir dir;
   constexpr int kBatches = 400;
   {
-    auto log = std::move(LmdbLog::open(dir.path(), kMapSize).value());
+    auto log = std::move(LmdbLog::open(dir.path(), kLogMapSize).value());
     std::atomic<bool> over{false};
     std::thread allocating([&] {
       while (!over) {
@@ -260,7 +260,7 @@ TEST(LmdbLogFile, AllocatedAhead_WhileOthersAppend_NothingIsOverwritten) {
     over = true;
     allocating.join();
   }
-  auto log = std::move(LmdbLog::open(dir.path(), kMapSize).value());
+  auto log = std::move(LmdbLog::open(dir.path(), kLogMapSize).value());
   core::Seq seen = 0;
   ASSERT_TRUE(log->read(1, [&](core::Seq, std::string_view bytes) {
     seen += bytes == std::string(3000, 'x') ? 1 : 0;
@@ -272,7 +272,7 @@ TEST(LmdbLogFile, AllocatedAhead_WhileOthersAppend_NothingIsOverwritten) {
 TEST(LmdbLogFile, HundredsOfCommits_ReopenWhole) {
   const TempDir dir;
   for (int round = 0; round < 3; ++round) {
-    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    const auto log = LmdbLog::open(dir / "log", kLogMapSize);
     ASSERT_TRUE(log) << log.error().message;
     for (int i = 0; i < 100; ++i) {
       append(**log, 1 + i % 7, static_cast<std::size_t>(1 + i * 53));
@@ -283,7 +283,7 @@ TEST(LmdbLogFile, HundredsOfCommits_ReopenWhole) {
 TEST(LmdbLogFile, PathBelowARegularFile_IsIo) {
   const TempDir dir;
   std::ofstream(dir / "file") << "x";
-  const auto log = LmdbLog::open(dir / "file/log", kMapSize);
+  const auto log = LmdbLog::open(dir / "file/log", kLogMapSize);
   ASSERT_FALSE(log);
   EXPECT_EQ(log.error().code, Errc::kIo);
   EXPECT_THAT(log.error().message, HasSubstr(dir / "file"));

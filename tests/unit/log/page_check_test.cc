@@ -24,7 +24,7 @@ using testing_support::Random;
 using testing_support::read_file;
 using testing_support::TempDir;
 
-constexpr std::uint64_t kMapSize = 256 << 20;
+constexpr std::uint64_t kSpacious = 256 << 20;
 constexpr std::size_t kPage = 4096;
 
 void write_file(const std::string& path, const std::string& bytes) {
@@ -70,7 +70,7 @@ TEST(PageCheck, WhatLmdbWrites_IsSoundAfterEveryCommit) {
   for_each_seed(4, [](Random& random) {
     const TempDir dir;
     LmdbEnv env;
-    ASSERT_TRUE(env.open(dir / "db", kMapSize, 8));
+    ASSERT_TRUE(env.open(dir / "db", kSpacious, 8));
     std::map<std::string, int> keys;
     for (int i = 0; i < 150; ++i) {
       ASSERT_NO_FATAL_FAILURE(change(env, random, keys));
@@ -82,7 +82,7 @@ TEST(PageCheck, WhatLmdbWrites_IsSoundAfterEveryCommit) {
 TEST(PageCheck, ALogThatGrowsAndDropsItsFront_IsSoundAfterEveryCommit) {
   for_each_seed(4, [](Random& random) {
     const TempDir dir;
-    const auto log = LmdbLog::open(dir / "log", kMapSize);
+    const auto log = LmdbLog::open(dir / "log", kSpacious);
     ASSERT_TRUE(log);
     for (int i = 0; i < 200; ++i) {
       Batch batch;
@@ -104,7 +104,7 @@ class PageCheckTest : public testing::Test {
  protected:
   PageCheckTest() {
     {
-      const auto log = LmdbLog::open(dir / "log", kMapSize);
+      const auto log = LmdbLog::open(dir / "log", kSpacious);
       for (int i = 0; i < 40; ++i) {
         Batch batch;
         batch.bytes.assign(1000, 'e');
@@ -179,7 +179,7 @@ TEST_F(PageCheckTest, AFileThatIsCut_IsNotMadeLonger) {
   std::filesystem::resize_file(file, bytes.size() - kPage);
   EXPECT_THAT(why(file), HasSubstr("cut short"));
   for (int i = 0; i < 2; ++i) {
-    EXPECT_FALSE(LmdbLog::open(dir / "log", kMapSize));
+    EXPECT_FALSE(LmdbLog::open(dir / "log", kSpacious));
     EXPECT_EQ(std::filesystem::file_size(file), bytes.size() - kPage);
   }
 }

@@ -34,7 +34,7 @@ using testing_support::kStart;
 using testing_support::ManualClock;
 using Names = std::vector<std::string>;
 
-std::string name_of(const core::Effect& task) {
+std::string call_of(const core::Effect& task) {
   const auto* undo = std::get_if<core::UndoAtGateway>(&task);
   return undo != nullptr ? "void " + undo->payment_id
                          : std::get<core::CallGateway>(task).payment_id;
@@ -89,8 +89,8 @@ class SchedulerCallsTest : public testing::Test {
       const std::lock_guard lock(mutex);
       std::vector<bool> answers;
       for (const core::Effect& task : tasks) {
-        asked.insert(name_of(task));
-        answers.push_back(!unwanted.contains(name_of(task)));
+        asked.insert(call_of(task));
+        answers.push_back(!unwanted.contains(call_of(task)));
       }
       return answers;
     });
@@ -99,10 +99,10 @@ class SchedulerCallsTest : public testing::Test {
   void take(const core::Effect& task, Done done) {
     {
       const std::lock_guard lock(mutex);
-      started.push_back(name_of(task));
+      started.push_back(call_of(task));
       changed.notify_all();
       if (!over) {
-        running.emplace(name_of(task), std::move(done));
+        running.emplace(call_of(task), std::move(done));
         return;
       }
     }
@@ -281,7 +281,7 @@ TEST_F(SchedulerCallsTest, Stop_WithNothingInFlight_DropsWhatWaits) {
 }
 
 TEST_F(SchedulerCallsTest, Done_MayComeFromWithinTheCall) {
-  start_with([](const core::Effect& task, const Done& done) { done(result_of(name_of(task))); },
+  start_with([](const core::Effect& task, const Done& done) { done(result_of(call_of(task))); },
              {.name = "gateway", .calls_max = 2});
   release(1000);
   ASSERT_TRUE(idle());
@@ -298,7 +298,7 @@ TEST_F(SchedulerCallsTest, Done_MayComeFromManyThreads) {
   start_with(
       [&](const core::Effect& task, Done done) {
         too_many = too_many || ++at_once > 16;
-        hands.hand([&, name = name_of(task), done = std::move(done)] {
+        hands.hand([&, name = call_of(task), done = std::move(done)] {
           --at_once;
           done(result_of(name));
         });

@@ -1,4 +1,4 @@
-// base/hex.h: bytes as hexadecimal digits, and back.
+// base/digits.h: decimal and hexadecimal digits in text.
 #pragma once
 
 #include <string>
@@ -8,9 +8,11 @@ namespace payonce {
 
 [[nodiscard]] std::string to_hex(std::string_view bytes);  // in lower case
 
-// What a digit of either case stands for; -1 when it is none.
+[[nodiscard]] constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// What a hexadecimal digit of either case stands for; -1 when it is none.
 [[nodiscard]] constexpr int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
+  if (is_digit(c)) {
     return c - '0';
   }
   const char lower = static_cast<char>(c | 0x20);

@@ -1,4 +1,4 @@
-#include "base/hex.h"
+#include "base/digits.h"
 
 namespace payonce {
 
