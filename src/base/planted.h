@@ -25,6 +25,7 @@ enum class Bug : std::uint8_t {
   kStateAheadOfLog,      // a checkpoint claims more than it has folded
   kKeyAfterEffect,       // an idempotency key is recorded with the next command, not with its own
   kKeyForgottenEarly,    // keys expire at once
+  kKeyKeptForEver,       // keys do not expire
   kStaleResultTaken,     // the answer to an earlier attempt is taken for the awaited one
   kTimeoutIsDecline,     // no answer from the gateway is taken for a no
   kDoubleRefund,         // what is being refunded may be refunded again
@@ -39,7 +40,7 @@ enum class Bug : std::uint8_t {
   kClockRunsBack,        // entries get the wall clock's time, even if it was set back
 };
 
-inline constexpr std::array<std::string_view, 24> kBugNames{
+inline constexpr std::array<std::string_view, 25> kBugNames{
     "none",
     "reply-before-commit",
     "effect-before-commit",
@@ -52,6 +53,7 @@ inline constexpr std::array<std::string_view, 24> kBugNames{
     "state-ahead-of-log",
     "key-after-effect",
     "key-forgotten-early",
+    "key-kept-for-ever",
     "stale-result-taken",
     "timeout-is-decline",
     "double-refund",

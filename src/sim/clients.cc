@@ -5,8 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "core/index_keys.h"
-
 namespace payonce::sim {
 namespace {
 
@@ -15,36 +13,14 @@ constexpr Duration kTravelMax = Duration::ms(20);
 constexpr Duration kDelayMax = Duration::seconds(60);
 constexpr Duration kBackoff = Duration::ms(500);
 constexpr Duration kBackoffMax = Duration::seconds(60);
-// Longer than any run with its clock jumps: no key expires under a client that still asks.
-constexpr Duration kRetention = Duration::seconds(std::int64_t{3650} * 86'400);
 // Calls under way above which nobody comes with a new one.
 constexpr std::uint64_t kCallsMax = 200;
-constexpr Duration kOperatorEvery = Duration::seconds(600);
 
 constexpr std::string_view kMethods[] = {
     "pm_ok",    "pm_ok",    "pm_ok",      "pm_async",  "pm_async",  "pm_async_decline",
     "pm_flaky", "pm_flaky", "pm_decline", "pm_silent", "pm_refuse", "pm_late"};
 
-Currency usd() { return *Currency::find("USD"); }
-
 std::string amount_text(std::int64_t minor) { return format_amount(minor, usd()); }
-
-// 32 bytes that name a call.
-std::string digest(std::uint64_t number, char kind) {
-  std::string bytes(32, kind);
-  for (std::size_t i = 0; i < sizeof(number); ++i) {
-    bytes[i] = static_cast<char>(number >> (8 * i));
-  }
-  return bytes;
-}
-
-// Whether the request changed something, now or when it came first: such answers are kept.
-bool has_effect(core::OutcomeKind kind) {
-  using enum core::OutcomeKind;
-  return kind == kAccountOpened || kind == kDeposited || kind == kPaymentAccepted ||
-         kind == kPaymentRefused || kind == kPaymentExisting || kind == kRefundAccepted ||
-         kind == kKeyReplayed;
-}
 
 std::uint64_t version_of(const core::Answer& answer) {
   const std::size_t space = answer.body.find(' ');
@@ -101,17 +77,26 @@ Duration Clients::travel() {
 
 void Clients::start(core::Command command, bool keyed, std::string subject, std::uint32_t tries_max,
                     std::function<void(const Server::Reply&)> on_answer) {
+  const CallPtr call = make_call(std::move(command), std::move(subject));
+  if (keyed) {
+    take_key(*call);
+  }
+  call->tries_max = tries_max;
+  call->on_answer = std::move(on_answer);
+  start(call);
+}
+
+Clients::CallPtr Clients::make_call(core::Command command, std::string subject) {
   auto call = std::make_shared<Call>();
   call->number = next_call_++;
   call->input.command = std::move(command);
-  if (keyed) {
-    call->input.keyed = core::KeyedRequest{.key = digest(call->number, 'k'),
-                                           .fingerprint = digest(call->number, 'f'),
-                                           .retention = kRetention};
-  }
   call->subject = std::move(subject);
-  call->tries_max = tries_max;
-  call->on_answer = std::move(on_answer);
+  call->made_us = world_->wall_us();
+  call->jumps = world_->jumps();
+  return call;
+}
+
+void Clients::start(const CallPtr& call) {
   ++calls_open_;
   attempt(call);
 }
@@ -123,6 +108,7 @@ void Clients::attempt(const CallPtr& call) {
   const int copies = 1 + (random_.chance_ppm(world_->rates.twice) ? 1 : 0);
   for (int copy = 0; copy < copies; ++copy) {
     if (!random_.chance_ppm(world_->rates.lost)) {
+      ++call->flying;
       world_->after(travel(), [this, call] { arrive(call); });
     }
   }
@@ -158,6 +144,8 @@ void Clients::arrive(const CallPtr& call) {
                   [this, payment = call->subject] { look_at(payment); });
   }
   server_->send(call->input, plain_, [this, call, floor](const Server::Reply& reply) {
+    --call->flying;
+    call->handled_us = world_->wall_max_us();
     world_->trace([&] {
       return "call " + std::to_string(call->number) + " " + call->subject + ": verdict " +
              std::to_string(static_cast<int>(reply.verdict)) + " kind " +
@@ -199,28 +187,6 @@ void Clients::finish(const CallPtr& call) {
   --calls_open_;
 }
 
-void Clients::check_key(const Call& call, const Server::Reply& reply) {
-  if (!call.input.keyed) {
-    return;
-  }
-  if (reply.kind == core::OutcomeKind::kKeyReused ||
-      reply.kind == core::OutcomeKind::kKeyInFlight) {
-    world_->violate("unexpected", call.subject + " is told that its key is in use");
-    return;
-  }
-  if (!has_effect(reply.kind)) {
-    return;  // it recorded nothing, so the next request may be answered otherwise
-  }
-  const auto [place, first] = answered_.try_emplace(call.number, reply.answer);
-  const core::Answer& known = place->second;
-  if (!first && (known.status != reply.answer.status || known.body != reply.answer.body ||
-                 known.location != reply.answer.location)) {
-    world_->violate("same_answer", call.subject + " got '" + known.location + " " + known.body +
-                                       "' and then '" + reply.answer.location + " " +
-                                       reply.answer.body + "' for one key");
-  }
-}
-
 void Clients::saw(const std::string& payment, std::uint64_t version, std::uint64_t floor) {
   if (version < floor) {
     world_->violate("linearizable", payment + " was seen at version " + std::to_string(floor) +
@@ -249,7 +215,8 @@ void Clients::plan_payments() {
     }
     for (std::int64_t left = random_.between(1, setup_->burst); left > 0 && calls_open_ < kCallsMax;
          --left) {
-      random_.chance(10) ? deposit() : pay();
+      const std::uint64_t what = random_.below(100);
+      what < 10 ? deposit() : what < 15 ? pay_briefly() : pay();
     }
     plan_payments();
   });
@@ -277,8 +244,18 @@ void Clients::pay() {
   if (!deposited_.contains(user)) {
     return;
   }
-  const std::int64_t minor = random_.magnitude(50'000) + 1;
   const bool named = random_.chance(50);
+  core::CreatePayment create = new_payment(user, named);
+  // A named payment needs no key: its id is one.
+  const bool keyed = !named || random_.chance(50);
+  const std::string subject = create.id;
+  const Paid paid{.user = user, .minor = create.content.amount.minor};
+  start(std::move(create), keyed, subject, 0,
+        [this, paid](const Server::Reply& reply) { accepted(reply, paid); });
+}
+
+core::CreatePayment Clients::new_payment(const std::string& user, bool named) {
+  const std::int64_t minor = random_.magnitude(50'000) + 1;
   core::CreatePayment create{.id = named ? "pay_" + std::to_string(next_call_) : std::string(),
                              .content = {.user_id = user,
                                          .amount = Money{minor, usd()},
@@ -289,13 +266,7 @@ void Clients::pay() {
   constexpr core::FraudMode kModes[] = {core::FraudMode::kNone, core::FraudMode::kInline,
                                         core::FraudMode::kTask, core::FraudMode::kManual};
   create.rules.fraud.mode = kModes[random_.below(setup_->fraud_manual ? 4 : 3)];
-  // A named payment needs no key: its id is one.
-  const bool keyed = !named || random_.chance(50);
-  const std::string subject = create.id;
-  start(std::move(create), keyed, subject, 0,
-        [this, paid = Paid{.user = user, .minor = minor}](const Server::Reply& reply) {
-          accepted(reply, paid);
-        });
+  return create;
 }
 
 void Clients::accepted(const Server::Reply& reply, const Paid& paid) {
@@ -404,47 +375,6 @@ void Clients::decide(const std::string& payment) {
 
 void Clients::pass_on(const core::RecordCallback& callback) {
   start(callback, /*keyed=*/false, callback.payment_id, 10, {});
-}
-
-void Clients::plan_operator() {
-  world_->after(Duration{random_.between(1, 2 * kOperatorEvery.us)}, [this] {
-    operate();
-    plan_operator();
-  });
-}
-
-// Retries what has used up its attempts, as an operator does who looks at the list.
-void Clients::operate() {
-  Life* life = server_->life();
-  if (life == nullptr) {
-    return;
-  }
-  std::vector<std::string> tasks;
-  if (auto snapshot = life->state().snapshot()) {
-    snapshot->oldest_first(core::Index::kExhausted, {}, [&](std::string_view key, auto) {
-      tasks.emplace_back(key);
-      return tasks.size() < 50;
-    });
-  }
-  for (const std::string& task : tasks) {
-    const auto name = core::parse_task(task);
-    if (!name || (!retired_ && random_.chance(50))) {
-      continue;
-    }
-    const std::string id(name->workflow_id);
-    switch (name->kind) {
-      case core::TaskName::Kind::kCompensation:
-        start(core::RetryCompensation{.payment_id = id}, false, id, 3, {});
-        break;
-      case core::TaskName::Kind::kRefund:
-        start(core::RetryRefund{.refund_id = id}, false, id, 3, {});
-        break;
-      case core::TaskName::Kind::kNotify:
-        start(core::RetryNotification{.payment_id = id, .channel = name->channel}, false, id, 3,
-              {});
-        break;
-    }
-  }
 }
 
 }  // namespace payonce::sim

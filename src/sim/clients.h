@@ -5,7 +5,8 @@
 // client does. Whatever they are told is held against what they were told before:
 //   acknowledged     what was acknowledged is found ever after
 //   linearizable     no answer shows an older state than an answer that came before its request
-//   same_answer      a key has one answer, byte for byte
+//   same_answer      a key has one answer, byte for byte, until it expires
+//   key_expiry       a key is free again once it has expired, and not before
 //   unexpected       no answer that nothing explains
 // Owner: one simulation, one thread.
 #pragma once
@@ -68,11 +69,22 @@ class Clients {
     std::uint32_t tries_max = 0;  // 0: until it is answered
     bool answered = false;
     std::function<void(const Server::Reply&)> on_answer;  // not for refusals
+    // Of a call whose key expires while there are still clients; by the wall clock.
+    bool brief = false;
+    bool again = false;  // or under a key that such a call has used
+    std::int64_t made_us = 0;
+    std::uint64_t jumps = 0;  // of the clock, before it
+    std::int64_t handled_us =
+        0;                     // the latest that the server's time can have been at its last answer
+    std::uint32_t flying = 0;  // copies that the server has yet to answer
   };
   using CallPtr = std::shared_ptr<Call>;
 
   void start(core::Command command, bool keyed, std::string subject, std::uint32_t tries_max,
              std::function<void(const Server::Reply&)> on_answer);
+  void start(const CallPtr& call);
+  [[nodiscard]] CallPtr make_call(core::Command command, std::string subject);
+  static void take_key(Call& call);
   void attempt(const CallPtr& call);
   void arrive(const CallPtr& call);
   void hear(const CallPtr& call, const Server::Reply& reply);
@@ -84,6 +96,11 @@ class Clients {
   void plan_payments();
   void deposit();
   void pay();
+  [[nodiscard]] core::CreatePayment new_payment(const std::string& user, bool named);
+  void pay_briefly();
+  void use_again(const CallPtr& first);
+  void judge_again(const Call& first, const Call& again, core::OutcomeKind kind);
+  [[nodiscard]] bool surely_holds(const Call& call) const;
   void follow(const std::string& payment);
   void look_at(const std::string& payment);
   void cancel(const std::string& payment);

@@ -31,4 +31,7 @@ struct Setup {
   [[nodiscard]] static Setup draw(Random& random);
 };
 
+// What all accounts are in.
+[[nodiscard]] inline Currency usd() { return *Currency::find("USD"); }
+
 }  // namespace payonce::sim

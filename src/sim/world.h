@@ -4,6 +4,7 @@
 // (Fault::kClock); the steady clock never does. Owner: one simulation, one thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -38,7 +39,14 @@ class World {
 
   [[nodiscard]] std::int64_t steady_us() const { return now_us_; }
   [[nodiscard]] std::int64_t wall_us() const { return kEpochUs + now_us_ + wall_offset_us_; }
-  void jump(Duration by) { wall_offset_us_ += by.us; }
+  // What it would show if it had never been set back: the server's time is not after that.
+  [[nodiscard]] std::int64_t wall_max_us() const { return kEpochUs + now_us_ + offset_max_us_; }
+  void jump(Duration by) {
+    wall_offset_us_ += by.us;
+    offset_max_us_ = std::max(offset_max_us_, wall_offset_us_);
+    ++jumps_;
+  }
+  [[nodiscard]] std::uint64_t jumps() const { return jumps_; }
   // For work that takes time and holds everything up meanwhile.
   void spend(Duration time) { now_us_ += time.us; }
 
@@ -84,6 +92,8 @@ class World {
 
   std::int64_t now_us_ = 0;
   std::int64_t wall_offset_us_ = 0;
+  std::int64_t offset_max_us_ = 0;
+  std::uint64_t jumps_ = 0;
   std::uint64_t next_order_ = 0;
   std::vector<Planned> plan_;  // a heap by LaterFirst
   std::optional<Violation> violation_;

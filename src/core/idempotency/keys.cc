@@ -35,8 +35,12 @@ std::string_view name(KeyState state) {
 
 std::optional<OutcomeKind> check_key(const KeyedRequest& request, const KeyRecord* record,
                                      Timestamp now) {
-  if (record == nullptr || (record->state == KeyState::kCompleted &&
-                            (record->expires_at <= now || planted(Bug::kKeyForgottenEarly)))) {
+  if (record == nullptr) {
+    return std::nullopt;
+  }
+  const bool expired = (record->expires_at <= now && !planted(Bug::kKeyKeptForEver)) ||
+                       planted(Bug::kKeyForgottenEarly);
+  if (record->state == KeyState::kCompleted && expired) {
     return std::nullopt;
   }
   if (record->fingerprint != request.fingerprint) {
