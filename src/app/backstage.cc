@@ -28,8 +28,10 @@ constexpr std::chrono::microseconds kPatience{500};
 // moments come with every commit.
 constexpr std::chrono::seconds kGrowPatience{5};
 
-// Goes through the list of all free pages, if there can be enough of them.
-constexpr std::chrono::seconds kGiveBackEvery{10};
+// Goes through the list of all free pages, if there can be enough of them; where that takes long,
+// less often.
+constexpr std::chrono::milliseconds kGiveBackEvery{200};
+constexpr int kGiveBackShare = 20;  // of the time, at most
 
 // A queue for what goes outside.
 template <class Section>
@@ -258,24 +260,32 @@ void Backstage::give_back() {
   if (now < next_give_back_) {
     return;
   }
-  next_give_back_ = now + kGiveBackEvery;
+  bool more = false;
   const auto look_at = [&](Pages& pages, const char* file) {
     if (!pages.give_back) {
       return;
     }
     const auto given = pages.give_back->round();
+    if (!given && given.error().code != Errc::kInvalid) {
+      die(given.error());
+    }
     if (!given) {
       log_->warn("give_back_failed", {{"file", file}, {"why", given.error().message}});
       pages.give_back.reset();
-    } else if (*given > 0) {
-      pages.given += *given;
-      next_give_back_ = now;  // there may be more
-    } else if (pages.given > 0) {
+      return;
+    }
+    pages.given += *given;
+    more = more || pages.give_back->more();
+    if (*given == 0 && pages.given > 0) {
       log_->info("gave_back", {{"file", file}, {"bytes", std::exchange(pages.given, 0)}});
     }
   };
   look_at(log_pages_, "log");
   look_at(state_pages_, "state");
+  const auto done = std::chrono::steady_clock::now();
+  next_give_back_ = more ? done
+                         : done + std::max<std::chrono::steady_clock::duration>(
+                                      kGiveBackShare * (done - now), kGiveBackEvery);
 }
 
 bool Backstage::storage_low(const Result<std::uint64_t>& disk) {

@@ -4,23 +4,29 @@
 // or many payments have been archived, most of a file can be free pages. Their blocks are given
 // back by making holes in the file: nothing is copied and no page moves.
 //
-// A page is touched only if LMDB itself might overwrite it in its next commit: it is free in both
-// heads of the file, and for everybody who reads an older commit. LMDB's lock for writers is held
-// meanwhile, so a round is short.
+// A page is touched only if LMDB itself might overwrite it in its next commit (free_list.h), and
+// under LMDB's lock for writers. What is to be done is found out before, so the lock is held only
+// to look whether that is still so, and for a few holes or one commit.
 //
-// What LMDB will use next stays as it is, since a commit that finds its blocks on the disk is
-// faster: the oldest free pages, up to the reserve.
+// LMDB uses its free pages in turn, those freed first before all others. Under load that would come
+// round to every hole within seconds. So now and then they are put in order: LMDB then uses those
+// with the lowest numbers again and again, the reserve, which keep their blocks; those with the
+// highest are holes, and stay so. LMDB has no call for that, but it does it on its way when asked
+// for pages side by side: it takes one list after another until it has them all together, and
+// writes what is left back in the order of the pages. So the longest runs are asked for, and given
+// up again before the commit.
 //
 // Owner: one thread, without a transaction. Lifetime: no longer than the environment's.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "log/free_list.h"
 #include "log/lmdb_env.h"
 
 namespace payonce::log {
@@ -32,41 +38,58 @@ struct GiveBackPolicy {
   std::uint64_t worth = std::uint64_t{16} << 20;  // bytes below which nothing is done
   std::size_t run_min = 4;                        // pages side by side that are worth a hole
   std::size_t holes_max = 16;                     // of a round
+  // After that long no other hole is begun.
+  std::chrono::microseconds lock_max{1'000};
+  // Pages that LMDB looks through, with each list once more, to put them in order: 1 ns or less.
+  std::uint64_t looks_max = 20'000'000;
+  std::size_t runs_max = 32;  // that it is asked for
 };
 
 class GiveBack {
  public:
   explicit GiveBack(LmdbEnv& env, const GiveBackPolicy& policy = {})
       : env_(&env), policy_(policy) {}
+  GiveBack(const GiveBack&) = delete;
+  GiveBack& operator=(const GiveBack&) = delete;
+  ~GiveBack();
 
   // Some of what can be given back, all of it in as many rounds as it takes. The bytes that the
-  // disk has got. kInvalid: the file system makes no holes; kIo: it could not make one. Then
-  // nothing has changed, and there is no use in asking again.
+  // disk has got. kInvalid: the file system cannot make a hole; then there is no use in asking
+  // again. All others: a commit failed, and the process has to end.
   [[nodiscard]] Result<std::uint64_t> round();
+  // Whether the round found something to do; else the next one can wait.
+  [[nodiscard]] bool more() const { return more_; }
 
  private:
-  // Where the next round goes on, from newer to older lists of free pages.
-  struct Place {
-    std::uint64_t commit = 0;  // which freed the pages
-    std::uint64_t page = 0;    // those below have been looked at
+  using Run = FreeList::Run;
+  struct Found {
+    FreeList free;
+    std::uint64_t reserve = 0;  // pages
+    std::uint64_t excess = 0;   // bytes on the disk beyond what is in use and in reserve
+    std::uint64_t holes = 0;    // bytes that are not on the disk
   };
 
-  [[nodiscard]] Result<std::uint64_t> too_many() const;
-  // Afterwards place_ is empty when nothing more can be given back.
-  [[nodiscard]] Result<void> walk();
-  // False when the round has to end here.
-  [[nodiscard]] Result<bool> make_holes(std::span<const std::uint64_t> pages);
-  // The bytes that the run had on the disk.
-  [[nodiscard]] Result<std::uint64_t> make_hole(std::uint64_t first, std::uint64_t count) const;
+  [[nodiscard]] Result<void> open_file();
+  [[nodiscard]] Result<Found> look();
+  // The runs to ask for so that LMDB puts the free pages in order; none when that gains too little.
+  [[nodiscard]] std::vector<Run> plan(const Found& found) const;
+  [[nodiscard]] Result<void> put_in_order(const FreeList& free, std::span<const Run> runs) const;
+  // LMDB's code.
+  [[nodiscard]] int ask(const LmdbTxn& lock, std::span<const Run> runs) const;
+  // Of the runs, those that are still free; nobody can make a commit while `lock` is open.
+  [[nodiscard]] std::vector<Run> still_there(const LmdbTxn& lock, const FreeList& free,
+                                             std::span<const Run> runs) const;
+  // Those parts of the runs that are on the disk, up to holes_max.
+  [[nodiscard]] Result<std::vector<Run>> on_disk(std::span<const Run> runs) const;
+  [[nodiscard]] Result<std::uint64_t> make_holes(const FreeList& free, std::span<const Run> runs,
+                                                 std::uint64_t bytes) const;
+  [[nodiscard]] Result<void> make_hole(const Run& run) const;
 
   LmdbEnv* env_;
   GiveBackPolicy policy_;
-  std::optional<Place> place_;  // empty: the next round begins with the newest
-  std::uint64_t newest_ = 0;    // where this walk began
-  std::uint64_t floor_ = 0;     // up to there earlier walks have seen everything
-  std::uint64_t left_ = 0;      // bytes that this round may still give back
-  std::size_t holes_ = 0;       // of this round
+  bool more_ = false;
   std::uint64_t page_size_ = 0;
+  // Not LMDB's own descriptor: who looks for holes moves it, and LMDB writes where it stands.
   int file_ = -1;
 };
 
