@@ -4,7 +4,8 @@
 // silence. Where files are small, as here, everything is looked at before it is used.
 //
 // By default a part of all bytes and lengths, spread evenly from a start that is another one each
-// time and repeated by PAYONCE_SEED; with PAYONCE_DAMAGE_ALL=1 all of them.
+// time and repeated by PAYONCE_SEED; with PAYONCE_DAMAGE_ALL=1 all of them, from
+// byte PAYONCE_DAMAGE_FROM on, so that a long run can be taken up again.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -232,9 +233,12 @@ class DamageTest : public testing::Test {
     std::size_t unsound = 0;
     const std::size_t step = stride(bytes.size(), 1000);
     const std::uint64_t drawn = seed();
-    const std::size_t start = drawn % step;
+    const char* from = std::getenv("PAYONCE_DAMAGE_FROM");
+    const std::size_t start = from == nullptr ? drawn % step : std::strtoull(from, nullptr, 10);
+    std::size_t changed = 0;
     std::printf("PAYONCE_SEED=%llu\n", static_cast<unsigned long long>(drawn));
     for (std::size_t at = start; at < bytes.size() && !HasFailure(); at += step) {
+      ++changed;
       const char before = bytes[at];
       bytes[at] = static_cast<char>(before ^ (1 << ((at / step + drawn / step) % 8)));
       if (pages_are_sound(bytes) || unsound++ % 20 == 0) {
@@ -245,8 +249,7 @@ class DamageTest : public testing::Test {
     std::printf(
         "%zu bytes, %zu of them changed: %d starts as before, %d rebuilt, %d refused; "
         "%zu times pages were not sound\n",
-        bytes.size(), (bytes.size() + step - 1) / step, ends[End::kSame], ends[End::kRebuilt],
-        ends[End::kRefused], unsound);
+        bytes.size(), changed, ends[End::kSame], ends[End::kRebuilt], ends[End::kRefused], unsound);
     return ends;
   }
 
