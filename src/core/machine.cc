@@ -224,12 +224,11 @@ Machine::Verdict Machine::decide(const TimerFired& command, const Context& conte
 
 Machine::Verdict Machine::decide(const CreateRefund& command, const Context& context) {
   Verdict verdict = about_payment(command.payment_id);
-  const std::string id = context.make_id(kRefundPrefix);
+  verdict.refund = context.make_id(kRefundPrefix);  // there is none of that id if it is refused
   const RefundVerdict refund =
-      decide_create_refund(command, id, find_payment(verdict.payment), decision_);
+      decide_create_refund(command, verdict.refund, find_payment(verdict.payment), decision_);
   verdict.kind = refund.kind;
   verdict.amount_error = refund.amount_error;
-  verdict.refund = verdict.kind == OutcomeKind::kRefundAccepted ? id : std::string();
   return verdict;
 }
 

@@ -14,6 +14,7 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ CLANG = "clang++-19"
 IDS_PER_FILE = 2000
 SLOW_US = 60_000  # tests that take longer run last, one at a time
 COMPILE_ROUNDS_MAX = 12
+STANDSTILL = 30  # times the limit of its own time: a process that waits for something for ever
 PROGRESS = 250
 
 FLAGS = ["-std=c++23", "-w", "-Wno-error", "-Wno-c++11-narrowing", "-Wno-invalid-constexpr",
@@ -141,14 +143,18 @@ class Tests:
                        "GTEST_FAIL_FAST": "1", **dict(more)}
         if tests is not None:
             environment["GTEST_FILTER"] = ":".join(tests)
+        # Of the process' own time: a busy machine must not look like a loop without an end.
+        limited = ["prlimit", f"--cpu={limit_s}", str(BUILD / "unit_core")]
         try:
-            done = subprocess.run([BUILD / "unit_core"], env=environment, timeout=limit_s,
+            done = subprocess.run(limited, env=environment, timeout=STANDSTILL * limit_s,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL, cwd=BUILD, check=False)
         except subprocess.TimeoutExpired:
             return "timed out"
         if done.returncode == 0:
             return "survived"
+        if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+            return "timed out"
         return "failed" if done.returncode == 1 else "crashed"
 
     def judge(self, mutant):
@@ -158,7 +164,7 @@ class Tests:
         quick = [test for test in tests if self.us[test] < SLOW_US]
         for group in [quick, *([test] for test in tests[len(quick):])]:
             if group:
-                verdict = self.run(mutant.id, group, 10 + sum(map(self.us.get, group)) / 1e5)
+                verdict = self.run(mutant.id, group, 10 + sum(map(self.us.get, group)) // 10**5)
                 if verdict != "survived":
                     return verdict
         return "survived"

@@ -50,7 +50,7 @@ std::string fraud_check_id(std::string_view payment_id) {
 
 std::optional<PendingCall> pending_fraud_call(const FraudCheck& check) {
   if (check.result != FraudResult::kRunning || check.rules.mode != FraudMode::kTask ||
-      (check.attempts > 0 && exhausted(check.rules.retry, check.attempts))) {
+      exhausted(check.rules.retry, check.attempts)) {
     return std::nullopt;
   }
   return PendingCall{.attempt = check.attempts + 1, .not_before = check.not_before};

@@ -190,6 +190,19 @@ TEST(Deposit, Refusal_DependsOnWhatItShows) {
   EXPECT_EQ(world.deposit("nobody", "1").depends_on, 0U);
 }
 
+TEST(SystemAccount, MayReceiveMoreThanAClientsAccountHolds) {
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  World world;
+  for (const char* user : {"alice", "bob"}) {
+    const std::string id = std::string("pay_").append(user);
+    world.open(user, most);
+    world.pay(id, user, testing_support::usd(most));
+    world.gateway(id, 1, GatewayReply::kConfirmed);
+    EXPECT_EQ(world.payment_row(id).status, PaymentStatus::kSuccess);
+  }
+  EXPECT_EQ(world.account("sys:gateway:USD").posted, WideAmount{most} * 2);
+}
+
 TEST(AccountHistory, OpeningAndDeposits_AreChained) {
   World world;
   world.open("alice", 100);

@@ -44,12 +44,16 @@ TEST_F(BookkeepingTest, EveryTaskAtTheGateway_NamesThePaymentMethod) {
   EXPECT_EQ(effect<StartTimer>().payment_method, "pm_ok");
   world.cancel("pay_1");
   EXPECT_EQ(effect<UndoAtGateway>().payment_method, "pm_ok");
+  world.undo("pay_1", 1, UndoReply::kDone);
+  EXPECT_EQ(effect<SendNotification>().payment_method, "pm_ok");
 }
 
 TEST_F(BookkeepingTest, FraudCheckAndRefund_NameThePaymentMethod) {
   start(FraudMode::kTask);
   EXPECT_EQ(check().payment_method, "pm_ok");
   EXPECT_EQ(effect<CheckFraud>().payment_method, "pm_ok");
+  EXPECT_EQ(effect<StartTimer>().kind, StreamKind::kFraud);
+  EXPECT_EQ(effect<StartTimer>().payment_method, "pm_ok");
   reach(GatewayState::kConfirmed);
   world.fraud("pay_1", 1, FraudReply::kApproved);
   const std::string id = world.refund("pay_1").refund->id;
@@ -77,6 +81,27 @@ TEST_F(BookkeepingTest, FraudCheck_CountsItsAttemptsAndKnowsWhenItChanged) {
   EXPECT_EQ(check().updated_at, world.now);
 }
 
+TEST_F(BookkeepingTest, FraudCheck_KnowsItsFirstEventAndIsNamedInItsPaymentsHistory) {
+  start(FraudMode::kTask);
+  const auto opened = std::ranges::find_if(world.log, [](const Record& record) {
+    return std::holds_alternative<FraudCheckOpened>(record.event);
+  });
+  ASSERT_NE(opened, world.log.end());
+  EXPECT_EQ(check().created_seq, opened->seq);
+  EXPECT_EQ(event<FraudCheckStarted>().workflow_id, opened->stream);
+}
+
+TEST_F(BookkeepingTest, FraudCheckThatTimedOut_KeepsItsAttemptsAndItsLastError) {
+  start(FraudMode::kTask);
+  world.fraud("pay_1", 1, FraudReply::kFailed, "502");
+  world.fraud("pay_1", 2, FraudReply::kFailed, "504");
+  world.now = check().deadline;
+  world.fraud_timer("pay_1");
+  EXPECT_EQ(check().result, FraudResult::kTimedOut);
+  EXPECT_EQ(check().attempts, 2U);
+  EXPECT_EQ(check().error, "504");
+}
+
 TEST_F(BookkeepingTest, FraudCheckApprovedAtOnce_HasOneAttempt) {
   start(FraudMode::kTask);
   world.fraud("pay_1", 1, FraudReply::kApproved);
@@ -90,12 +115,13 @@ TEST_F(BookkeepingTest, FraudCheckOfOneAttempt_IsNotAskedAgain) {
   EXPECT_FALSE(pending_fraud_call(check()));
 }
 
-TEST_F(BookkeepingTest, FraudCheckThatNobodyAsked_HasNoAttempt) {
+TEST_F(BookkeepingTest, FraudCheckThatItsPaymentEnded_HasNoAttemptAndSaysWhy) {
   world.rules.fraud.parent_close = ParentClose::kTerminate;
   start(FraudMode::kTask);
   world.cancel("pay_1");
   EXPECT_EQ(check().result, FraudResult::kCancelled);
   EXPECT_EQ(check().attempts, 0U);
+  EXPECT_EQ(check().reason, "the payment ended");
 }
 
 TEST_F(BookkeepingTest, InlineFraudCheck_SaysThatItWasAutomatic) {
@@ -110,11 +136,33 @@ TEST_F(BookkeepingTest, Refund_KnowsItsBeginningAndWhenItChanged) {
   const std::string id = world.refund("pay_1", "1.00").refund->id;
   EXPECT_EQ(event<RefundRequested>().refund_id, id);
   EXPECT_EQ(world.refund_row(id).created_at, world.now);
+  EXPECT_EQ(world.refund_row(id).updated_at, world.now);
   EXPECT_EQ(world.refund_row(id).created_seq, world.added.records.front().seq);
   later();
   world.refund_reply(id, 1, RefundReply::kConfirmed);
   EXPECT_EQ(event<RefundEnded>().refund_id, id);
   EXPECT_EQ(world.refund_row(id).updated_at, world.now);
+}
+
+TEST_F(BookkeepingTest, AnswerToARefundsCall_ShowsThePaymentToo) {
+  start();
+  reach(GatewayState::kConfirmed);
+  const std::string id = world.refund("pay_1").refund->id;
+  const Outcome outcome = world.refund_reply(id, 1, RefundReply::kConfirmed);
+  ASSERT_NE(outcome.payment, nullptr);
+  EXPECT_EQ(outcome.payment->id, "pay_1");
+  EXPECT_EQ(outcome.payment->refunded_minor, 300);
+}
+
+TEST_F(BookkeepingTest, PaymentAskedForAgain_DependsOnItsOwnLastEventAlone) {
+  world.rules.fraud.parent_close = ParentClose::kAbandon;
+  start(FraudMode::kTask);
+  world.gateway("pay_1", 1, GatewayReply::kDeclined);
+  world.fraud("pay_1", 1, FraudReply::kApproved);
+  ASSERT_GT(check().stream_last, payment().stream_last);
+  const Outcome outcome = world.pay("pay_1", "alice", usd(300));
+  EXPECT_EQ(outcome.kind, OutcomeKind::kPaymentExisting);
+  EXPECT_EQ(outcome.depends_on, payment().stream_last);
 }
 
 TEST_F(BookkeepingTest, RefundOfAnAmountThatIsNone_SaysWhy) {
@@ -164,6 +212,12 @@ TEST_F(BookkeepingTest, AcceptedCharge_ForgetsTheErrorAndTakesTheCallbacksRefere
   EXPECT_EQ(payment().gateway_reference, "gw_2");
 }
 
+TEST_F(BookkeepingTest, CallbackWithoutAReference_LeavesTheOneThatIsKnown) {
+  start_accepted();
+  world.callback("pay_1", CallbackOutcome::kDeclined);
+  EXPECT_EQ(payment().gateway_reference, "gw_1");
+}
+
 TEST_F(BookkeepingTest, InquiryThatFoundNothing_LeadsBackToTheGatewaysStep) {
   start();
   reach(GatewayState::kInDoubt);
@@ -183,11 +237,27 @@ TEST_F(BookkeepingTest, CompensationThatGaveUp_CountsItsLastAttempt_AndResumedFo
   EXPECT_EQ(payment().compensation_error, "");
 }
 
+TEST_F(BookkeepingTest, CompensationStepDone_KeepsWhatTheGatewaySaid) {
+  start();
+  world.cancel("pay_1");
+  world.undo("pay_1", 1, UndoReply::kDone, "void_1");
+  EXPECT_EQ(event<CompensationStepDone>().detail, "void_1");
+}
+
 TEST_F(BookkeepingTest, CompensationCompletedWithoutAny_IsRefused) {
   start();
   expect_fold_refuses(StreamKind::kPayment, "pay_1", CompensationCompleted{});
   reach(GatewayState::kConfirmed);
   expect_fold_refuses(StreamKind::kPayment, "pay_1", CompensationCompleted{});
+}
+
+TEST_F(BookkeepingTest, NotificationThatWasSent_ForgetsTheErrorOfTheAttemptBefore) {
+  start();
+  reach(GatewayState::kConfirmed);
+  world.notified("pay_1", 1, false);
+  EXPECT_EQ(payment().deliveries[0].error, "unreachable");
+  world.notified("pay_1", 2, true);
+  EXPECT_EQ(payment().deliveries[0].error, "");
 }
 
 TEST_F(BookkeepingTest, NotificationResumed_ConcernsItsChannelAlone) {
@@ -207,8 +277,11 @@ TEST_F(BookkeepingTest, MovementOfAPayment_IsNoPartOfAnAccountsHistoryOfTheSameN
   start();
   reach(GatewayState::kConfirmed);
   const std::string id = world.refund("pay_1").refund->id;
+  world.open(id);
+  const Seq opened = world.account(id).stream_last;
   world.refund_reply(id, 1, RefundReply::kConfirmed);
   EXPECT_EQ(world.account("pay_1").stream_last, last);
+  EXPECT_EQ(world.account(id).stream_last, opened);
 }
 
 TEST_F(BookkeepingTest, Answer_IsWhatTheRendererWrote) {

@@ -25,6 +25,8 @@ TEST(EventText, Event_IsItsNameAndItsFields) {
             "gateway_accepted{attempt=1, reference=, deadline=2027-01-15T08:00:00.000000Z}");
   EXPECT_EQ(to_text(FraudCheckEnded{.result = FraudResult::kTimedOut}),
             "fraud_check_ended{result=timed_out}");
+  EXPECT_EQ(to_text(AccountOpened{.currency = currency("USD"), .metadata = {}, .system = true}),
+            "account_opened{currency=USD, metadata=, system=true}");
 }
 
 TEST(EventText, NestedFieldsAndLists_AreShown) {
@@ -33,6 +35,7 @@ TEST(EventText, NestedFieldsAndLists_AreShown) {
   const std::string text = to_text(created);
   EXPECT_NE(text.find("webhook_delays_ms=[5, 300]"), std::string::npos) << text;
   EXPECT_NE(text.find("fraud={mode=none, timeout_us=600000000us"), std::string::npos) << text;
+  EXPECT_NE(text.find("}, parent_close=terminate}, gate_minor=0"), std::string::npos) << text;
 }
 
 // Two events are compared by their texts: other events have other texts.

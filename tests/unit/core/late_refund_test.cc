@@ -82,6 +82,17 @@ TEST_F(LateRefundTest, ReplyAfterADecline_StartsARefundToo) {
   expect_started();
 }
 
+TEST_F(LateRefundTest, DeclineToldAgainAfterIt_AddsNothing) {
+  start();
+  world.callback("pay_1", CallbackOutcome::kDeclined);
+  late();
+  world.undo("pay_1", 1, UndoReply::kDone);
+  ASSERT_EQ(payment().compensation, CompensationState::kCompleted);
+  expect_refused(world.callback("pay_1", CallbackOutcome::kDeclined),
+                 OutcomeKind::kCallbackAccepted);
+  EXPECT_FALSE(payment().callback_contradicted);
+}
+
 TEST_F(LateRefundTest, CallbackAfterGivingUp_StartsARefund) {
   start();
   world.gateway("pay_1", 1, GatewayReply::kRefused);

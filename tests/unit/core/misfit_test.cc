@@ -127,6 +127,26 @@ TEST_F(MisfitTest, CompensationCompletedBeforeItsLastStep_IsRefused) {
   refused(CompensationCompleted{});
 }
 
+// Nor does such a one: a payment that has no step left to undo ends in the same commit.
+TEST_F(MisfitTest, CompensationCompletedOfARowThatHasNotEnded_IsRefused) {
+  testing_support::Folded folded;
+  Payment open;
+  open.id = "pay_1";
+  open.status = PaymentStatus::kProcessing;
+  open.compensation = CompensationState::kRunning;
+  open.compensation_steps = {
+      {.kind = CompensationKind::kReleaseHold, .state = CompensationStepState::kDone}};
+  folded.rows.payments.put("pay_1", open, 1);
+  Record record;
+  record.seq = 2;
+  record.kind = StreamKind::kPayment;
+  record.stream = "pay_1";
+  record.event = CompensationCompleted{};
+  EXPECT_FALSE(fold(folded.rows, record));
+  folded.rows.payments.change("pay_1", 1)->status = PaymentStatus::kFail;
+  EXPECT_TRUE(fold(folded.rows, record));
+}
+
 TEST_F(MisfitTest, CompensationStepDoneOfAnotherStep_IsRefused) {
   start();
   world.cancel("pay_1");

@@ -62,6 +62,7 @@ TEST_F(RefundTest, Confirmed_MovesTheMoneyToTheUser) {
   EXPECT_EQ(alice().posted, 820);
   EXPECT_EQ(world.account("sys:gateway:USD").posted, 180);
   const Transfer& transfer = *world.state.rows.transfers.find(id + "/refund");
+  EXPECT_TRUE(transfer.id.starts_with("tr_"));
   EXPECT_EQ(transfer.state, TransferState::kPosted);
   EXPECT_EQ(transfer.credit_account, "alice");
   EXPECT_EQ(transfer.reference, "pay_1");
@@ -280,6 +281,7 @@ TEST_F(RefundTest, Fold_RefusesWhatDoesNotFit) {
   refuse_payment(RefundRequested{.refund_id = "x", .amount = usd(201)});
   refuse_payment(RefundRequested{.refund_id = "x", .amount = usd(0)});
   refuse_payment(RefundEnded{.refund_id = id, .amount = usd(101), .success = true});
+  refuse_payment(RefundEnded{.refund_id = id, .amount = usd(0), .success = true});
   refuse_payment(RefundEnded{.refund_id = id, .amount = usd(-1), .success = true});
 }
 

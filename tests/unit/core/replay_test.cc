@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "support/machine_world.h"
@@ -152,6 +154,18 @@ TEST(Replay, ARefundOfMoreThanHalfOfAllMoneyDecidesTheSame) {
   expect_same(w);
 }
 
+TEST(Replay, ARefundOfAllMoneyThatThereCanBeDecidesTheSame) {
+  const std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  World w;
+  w.open("alice", max);
+  w.pay("p", "alice", usd(max));
+  w.gateway("p", 1, GatewayReply::kConfirmed);
+  const std::string id = w.refund("p").refund->id;
+  w.refund_reply(id, 1, RefundReply::kConfirmed);
+  ASSERT_EQ(w.refund_row(id).status, RefundStatus::kSuccess);
+  expect_same(w);
+}
+
 TEST(Replay, AChangedEventIsNamed) {
   World w = begun();
   w.gateway("p", 1, GatewayReply::kTemporaryFailure);
@@ -186,6 +200,16 @@ TEST(Replay, AMissingEventIsNamed) {
   ASSERT_TRUE(difference);
   EXPECT_EQ(difference->recorded, "");
   EXPECT_EQ(difference->decided, "payment_succeeded{}");
+}
+
+TEST(Replay, AHistoryOfOneEventMissesTheRest) {
+  auto history = history_of(begun());
+  history.resize(1);
+  const auto difference = redecide(history, kSalt);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->seq, history.front().seq);
+  EXPECT_EQ(difference->recorded, "");
+  EXPECT_TRUE(difference->decided.starts_with("funds_held{")) << difference->decided;
 }
 
 TEST(Replay, AnEventThatNothingLeadsToIsNamed) {
