@@ -42,7 +42,9 @@ Errc class_of(int code) {
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
     case MDB_PANIC:
-    // None of these can follow from what we ask for; they follow from damaged pages.
+    // None of these can follow from what we ask for; they follow from damaged pages. What need not
+    // be there is asked for without an error.
+    case MDB_NOTFOUND:
     case MDB_BAD_TXN:
     case MDB_BAD_VALSIZE:
     case MDB_BAD_DBI:

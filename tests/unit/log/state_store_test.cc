@@ -80,9 +80,10 @@ class StateStoreTest : public testing::Test {
     });
     return values;
   }
-  // Changes the raw value of a key behind the store's back.
+  // Changes the raw value of a key, or the key itself, behind the store's back.
   template <class Change>
-  void tamper(const char* table, std::string_view key, Change&& change) {
+  void tamper(const char* table, std::string_view key, Change&& change,
+              std::string_view renamed = {}) {
     store.reset();
     LmdbEnv env;
     ASSERT_TRUE(env.open(path, kMapSize, 16));
@@ -94,6 +95,10 @@ class StateStoreTest : public testing::Test {
     ASSERT_EQ(mdb_get(txn->get(), dbi, &k, &value), 0);
     std::string bytes(to_view(value));
     change(bytes);
+    if (!renamed.empty()) {
+      ASSERT_EQ(mdb_del(txn->get(), dbi, &k, nullptr), 0);
+      k = to_val(renamed);
+    }
     value = to_val(bytes);
     ASSERT_EQ(mdb_put(txn->get(), dbi, &k, &value, 0), 0);
     ASSERT_EQ(txn->commit(), 0);
@@ -442,6 +447,13 @@ TEST_F(StateStoreTest, OfAnotherLayout_IsAnotherVersion) {
     writer.varint(0);
   });
   EXPECT_EQ(error_of(), Errc::kVersion);
+}
+
+// A byte of its name was changed: it was an I/O error, and the state was not folded anew.
+TEST_F(StateStoreTest, HeadUnderAnotherName_IsCorrupt) {
+  tamper(
+      "meta", "state", [](std::string& /*bytes*/) {}, "stata");
+  EXPECT_EQ(error_of(), Errc::kCorrupt);
 }
 
 TEST_F(StateStoreTest, Garbage_IsForeign) {
