@@ -1,6 +1,7 @@
 #include "app/simulate_apart.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ namespace payonce::app {
 namespace {
 
 // A run that takes longer makes no progress, and is a finding.
-constexpr unsigned kLongestS = 900;
+constexpr unsigned kLongestS = 240;
 
 // What the child writes, a line each: what happens as it happens, then the report.
 constexpr char kTrace = 't';
@@ -54,6 +55,7 @@ void read_numbers(const std::string& text, sim::Report& report) {
 [[noreturn]] void run_child(const sim::Plan& plan, const std::string& dir, bool traced, int fd) {
   const File out(::fdopen(fd, "w"));
   ::alarm(kLongestS);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // nobody would read what it finds
   sim::Trace trace;
   if (traced) {
     trace = [&](const std::string& line) {

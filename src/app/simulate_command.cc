@@ -4,14 +4,17 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <limits>
 #include <random>
 #include <system_error>
 
+#include "app/arguments.h"
 #include "app/exit_code.h"
 #include "app/simulate_apart.h"
 #include "base/planted.h"
@@ -24,6 +27,8 @@ namespace {
 constexpr double kDayUs = 86'400e6;
 constexpr double kYearDays = 365.25;
 constexpr std::size_t kTraceOfFailure = 200;
+constexpr std::uint64_t kRunsMax = 1'000'000'000;
+constexpr double kSecondsMax = 1e9;
 
 void print_line(const std::string& line) {
   std::fprintf(stdout, "%s\n", line.c_str());
@@ -58,8 +63,21 @@ std::string duration_text(Duration simulated) {
 }
 
 std::string replay_command(const sim::Plan& plan) {
-  return fmt::format("payonce simulate --seed {} --days {} --faults {}", plan.seed,
-                     static_cast<double>(plan.busy.us) / kDayUs, plan.faults.text());
+  std::string command = fmt::format("payonce simulate --seed {} --days {} --faults {}", plan.seed,
+                                    static_cast<double>(plan.busy.us) / kDayUs, plan.faults.text());
+#ifdef PAYONCE_PLANTED_BUGS
+  command += fmt::format(" --bug {}", kBugNames[static_cast<std::size_t>(planted_bug)]);
+#endif
+  return command;
+}
+
+// CLI11 makes a large number of "-1".
+std::string seed_text(const std::string& text) {
+  std::uint64_t seed = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  return error == std::errc{} && end == text.data() + text.size()
+             ? std::string()
+             : "a seed is a whole number below 2^64";
 }
 
 // Of all runs together.
@@ -142,15 +160,19 @@ bool plant([[maybe_unused]] const std::string& name) {
 }  // namespace
 
 void add_simulate_options(CLI::App& command, SimulateCommand& simulate) {
-  command.add_option("--seed", simulate.seed, "Seed of the first run; fresh if there is none");
+  command.add_option("--seed", simulate.seed, "Seed of the first run; fresh if there is none")
+      ->check(seed_text);
   command.add_option("--days", simulate.days, "Simulated days with faults")
-      ->check(CLI::Range(0.0001, 3650.0));
+      ->check(CLI::Range(0.0001, 3650.0))
+      ->check(finite);
   command.add_option("--faults", simulate.faults,
                      "all, none, or of crash,torn,io,full,slow,read,state,loss,duplicate,delay,"
                      "outage,clock,stop");
   command.add_option("--runs", simulate.runs, "Runs, each with the next seed")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--seconds", simulate.seconds, "No further run after so much time");
+      ->check(CLI::Range(std::uint64_t{1}, kRunsMax));
+  command.add_option("--seconds", simulate.seconds, "No further run after so much time")
+      ->check(CLI::Range(0.0, kSecondsMax))
+      ->check(finite);
   command.add_option("--trace", simulate.trace, "Print so many of the last lines of what happened");
   command.add_flag("--shrink,!--no-shrink", simulate.shrink,
                    "Look for a smaller run that fails as well");
@@ -178,6 +200,9 @@ int run_simulate(const SimulateCommand& command) {
   const std::uint64_t runs = command.seconds > 0 && command.runs == 1
                                  ? std::numeric_limits<std::uint64_t>::max()
                                  : command.runs;
+  if (runs > 1 && !command.json) {
+    print_line(fmt::format("first seed: {}", plan.seed));  // before a run that may never end
+  }
   for (; total.runs < runs; ++plan.seed) {
     const auto begun = std::chrono::steady_clock::now();
     const auto run = simulate_apart(plan, dir, command.trace);

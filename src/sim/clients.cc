@@ -32,6 +32,11 @@ std::uint64_t version_of(const core::Answer& answer) {
   return version;
 }
 
+std::string_view status_of(const core::Answer& answer) {
+  const std::size_t space = answer.body.rfind(' ');
+  return std::string_view(answer.body).substr(space + 1);
+}
+
 }  // namespace
 
 void Plain::render(const core::Outcome& outcome, core::Answer& out) {
@@ -172,7 +177,7 @@ void Clients::hear(const CallPtr& call, const Server::Reply& reply) {
   check_key(*call, reply);
   const bool replayed = reply.kind == core::OutcomeKind::kKeyReplayed;
   if (!replayed && version_of(reply.answer) > 0) {
-    saw(reply.answer.location, version_of(reply.answer), call->floor);
+    saw(reply.answer.location, version_of(reply.answer), status_of(reply.answer), call->floor);
   }
   if (!call->answered) {
     finish(call);
@@ -187,7 +192,14 @@ void Clients::finish(const CallPtr& call) {
   --calls_open_;
 }
 
-void Clients::saw(const std::string& payment, std::uint64_t version, std::uint64_t floor) {
+void Clients::saw(const std::string& payment, std::uint64_t version, std::string_view status,
+                  std::uint64_t floor) {
+  const auto [known, first] = statuses_.try_emplace({payment, version}, status);
+  if (!first && known->second != status) {
+    world_->violate("linearizable", payment + " was seen as " + known->second + " at version " +
+                                        std::to_string(version) + ", and then as " +
+                                        std::string(status));
+  }
   if (version < floor) {
     world_->violate("linearizable", payment + " was seen at version " + std::to_string(floor) +
                                         ", and later at " + std::to_string(version));
@@ -265,6 +277,8 @@ core::CreatePayment Clients::new_payment(const std::string& user, bool named) {
                              .rules = setup_->rules};
   constexpr core::FraudMode kModes[] = {core::FraudMode::kNone, core::FraudMode::kInline,
                                         core::FraudMode::kTask, core::FraudMode::kManual};
+  // What was begun under one version goes on beside the other.
+  create.rules.version = random_.chance(50) ? core::kPaymentVersion1 : core::kPaymentVersion2;
   create.rules.fraud.mode = kModes[random_.below(setup_->fraud_manual ? 4 : 3)];
   return create;
 }
@@ -330,7 +344,7 @@ void Clients::look_at(const std::string& payment) {
     world_->after(Duration{random_.magnitude(Duration::seconds(1).us)},
                   [this, payment] { look_at(payment); });
   }
-  saw(payment, found->stream_last, floor);
+  saw(payment, found->stream_last, core::name(found->status), floor);
 }
 
 void Clients::cancel(const std::string& payment) {

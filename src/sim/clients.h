@@ -4,7 +4,8 @@
 // and retry exhausted tasks. A call is repeated under its key until it is answered, as a careful
 // client does. Whatever they are told is held against what they were told before:
 //   acknowledged     what was acknowledged is found ever after
-//   linearizable     no answer shows an older state than an answer that came before its request
+//   linearizable     no answer shows an older state than an answer that came before its request,
+//                    nor another status at the same version
 //   same_answer      a key has one answer, byte for byte, until it expires
 //   key_expiry       a key is free again once it has expired, and not before
 //   unexpected       no answer that nothing explains
@@ -17,6 +18,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/commands.h"
@@ -109,7 +112,8 @@ class Clients {
   void plan_operator();
   void operate();
   void accepted(const Server::Reply& reply, const Paid& paid);
-  void saw(const std::string& payment, std::uint64_t version, std::uint64_t floor);
+  void saw(const std::string& payment, std::uint64_t version, std::string_view status,
+           std::uint64_t floor);
   [[nodiscard]] Duration travel();
   [[nodiscard]] std::string any_account();
 
@@ -122,14 +126,15 @@ class Clients {
   std::uint64_t next_call_ = 0;
   std::uint64_t calls_open_ = 0;
   std::uint64_t answers_ = 0;
-  std::map<std::string, Paid> payments_;            // acknowledged
-  std::map<std::string, std::int64_t> deposited_;   // by account, with the opening balance
-  std::set<std::string> cancelled_;                 // payments whose cancel was accepted
-  std::set<std::string> refunds_;                   // accepted
-  std::set<std::string> approved_;                  // payments that a person has approved
-  std::set<std::string> rejected_;                  // payments that a person has rejected
-  std::set<std::string> waiting_;                   // payments to look at when there is a server
-  std::map<std::string, std::uint64_t> versions_;   // newest seen of each payment
+  std::map<std::string, Paid> payments_;           // acknowledged
+  std::map<std::string, std::int64_t> deposited_;  // by account, with the opening balance
+  std::set<std::string> cancelled_;                // payments whose cancel was accepted
+  std::set<std::string> refunds_;                  // accepted
+  std::set<std::string> approved_;                 // payments that a person has approved
+  std::set<std::string> rejected_;                 // payments that a person has rejected
+  std::set<std::string> waiting_;                  // payments to look at when there is a server
+  std::map<std::string, std::uint64_t> versions_;  // newest seen of each payment
+  std::map<std::pair<std::string, std::uint64_t>, std::string> statuses_;  // seen at each version
   std::map<std::uint64_t, core::Answer> answered_;  // first answer of each keyed call
 };
 

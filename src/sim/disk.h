@@ -4,9 +4,9 @@
 // it short: then any of its 512-byte sectors are there (Fault::kTorn). Opening looks for the first
 // frame that is not whole and cuts the file there; so a commit is there as a whole or not at all,
 // which is what LogStore promises and LMDB's pages do on the real disk.
-// After a commit that failed, what is written behind it is lost with the next start: whoever goes
-// on all the same is found out. Owner: one simulation, one thread. Everything is kept aside as
-// well, for those who check.
+// After a commit that failed, what is written behind its remains is lost with the next start,
+// unless all of it had come through, or nothing: whoever goes on all the same is found out. Owner:
+// one simulation, one thread. Everything is kept aside as well, for those who check.
 #pragma once
 
 #include <cstdint>

@@ -84,7 +84,7 @@ Rates Rates::draw(Random& random, const FaultSet& allowed, Duration busy) {
   set(Fault::kCrash, rates.crash_every, now_and_then(random, busy, 60));
   set(Fault::kCrash, rates.crash_at_commit, ppm(random, 10, 5'000));
   set(Fault::kTorn, rates.torn, ppm(random, 800'000, 1'000'000));
-  set(Fault::kIo, rates.commit_fails, ppm(random, 10, 2'000));
+  set(Fault::kIo, rates.commit_fails, static_cast<std::uint32_t>(random.magnitude(100'000)));
   set(Fault::kFull, rates.full_every, now_and_then(random, busy, 3'600));
   set(Fault::kSlow, rates.commit_slow, ppm(random, 100, 20'000));
   set(Fault::kRead, rates.read_fails, static_cast<std::uint32_t>(random.magnitude(100'000)));

@@ -142,7 +142,7 @@ void Life::add_calls(core::TaskClass task, std::string name) {
 // Results come at least once: now and then also again, when nothing waits for them any more.
 void Life::repeat_later(const core::Command& result) {
   World& world = place_.world;
-  if (random_.chance_ppm(world.rates.twice / 4)) {
+  if (random_.chance_ppm(world.rates.twice)) {
     world.after(Duration{random_.magnitude(Duration::seconds(300).us)},
                 [this, alive = alive_, result] {
                   if (*alive) {

@@ -12,7 +12,6 @@ core::RetryPolicy policy(Random& random) {
 
 core::PaymentRules draw_rules(Random& random) {
   core::PaymentRules rules;
-  rules.version = random.chance(50) ? core::kPaymentVersion1 : core::kPaymentVersion2;
   rules.gateway_retry = policy(random);
   rules.notify_retry = policy(random);
   rules.inquiry_retry = policy(random);

@@ -122,10 +122,14 @@ Plan shrink(const Plan& plan, const std::function<bool(const Plan&)>& fails) {
     }
     return false;
   };
-  for (std::size_t fault = 0; fault < kFaultCount; ++fault) {
-    Plan smaller = least;
-    smaller.faults = least.faults.without(static_cast<Fault>(fault));
-    attempt(smaller);
+  // Once more after each success: with one fault less, another may not be needed any more.
+  for (bool less = true; less;) {
+    less = false;
+    for (std::size_t fault = 0; fault < kFaultCount; ++fault) {
+      Plan smaller = least;
+      smaller.faults = least.faults.without(static_cast<Fault>(fault));
+      less = attempt(smaller) || less;
+    }
   }
   for (Duration cut{least.busy.us / 2}; cut >= kShortest; cut.us /= 2) {
     Plan smaller = least;

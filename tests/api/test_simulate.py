@@ -50,7 +50,9 @@ class Simulate(unittest.TestCase):
 
     def test_bad_arguments_are_refused_by_name(self):
         for arguments in (("--faults", "gremlins"), ("--days", "0"), ("--runs", "0"),
-                          ("--seed", "x"), ("--bug", "none")):
+                          ("--seed", "x"), ("--bug", "none"), ("--days", "nan"),
+                          ("--seconds", "nan"), ("--seed", "-1"),
+                          ("--seed", "18446744073709551616")):
             with self.subTest(arguments=arguments):
                 refused = simulate(*arguments)
                 self.assertEqual(refused.returncode, USAGE)

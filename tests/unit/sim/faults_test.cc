@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace payonce::sim {
 namespace {
 
@@ -33,6 +35,28 @@ TEST(Rates, WhatIsNotAllowedNeverHappens) {
     EXPECT_EQ(rates.clock_every.us, 0);
     EXPECT_LE(rates.lost, 300'000U);
   }
+}
+
+TEST(Rates, ComeToTheWorstThatIsPromised) {
+  Rates worst;
+  worst.torn = 1'000'000;
+  for (std::uint64_t seed = 0; seed < 2'000; ++seed) {
+    Random random(seed);
+    const Rates rates = Rates::draw(random, FaultSet::all(), kDay);
+    worst.torn = rates.torn > 0 ? std::min(worst.torn, rates.torn) : worst.torn;
+    worst.commit_fails = std::max(worst.commit_fails, rates.commit_fails);
+    worst.read_fails = std::max(worst.read_fails, rates.read_fails);
+    worst.lost = std::max(worst.lost, rates.lost);
+    worst.twice = std::max(worst.twice, rates.twice);
+  }
+  const auto near = [](std::uint32_t ppm, std::uint32_t bound) {
+    return ppm <= bound && ppm >= bound / 10 * 9;
+  };
+  EXPECT_GE(worst.torn, 800'000U);
+  EXPECT_TRUE(near(worst.commit_fails, 100'000)) << worst.commit_fails;
+  EXPECT_TRUE(near(worst.read_fails, 100'000)) << worst.read_fails;
+  EXPECT_TRUE(near(worst.lost, 300'000)) << worst.lost;
+  EXPECT_TRUE(near(worst.twice, 500'000)) << worst.twice;
 }
 
 TEST(Rates, OneFaultLess_LeavesTheOthersAsTheyAre) {
