@@ -57,6 +57,10 @@ function(payonce_gtest target label timeout libs)
   # What is under test is built as it is released; the tests themselves need not be fast, and
   # compile in half the time.
   target_compile_options(${target} PRIVATE -O0 -U_FORTIFY_SOURCE ${payonce_sanitize_tests})
+  if(PAYONCE_UNITY_TESTS)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON)
+    target_compile_options(${target} PRIVATE ${payonce_unity_options})
+  endif()
   payonce_finish_executable(${target})
   set_target_properties(${target} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")

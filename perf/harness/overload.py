@@ -13,6 +13,7 @@ import servers
 from servers import QUIET_LOG, HarnessError
 
 BURST_CONNECTIONS = 256
+CONNECTIONS_MAX = BURST_CONNECTIONS + probe.CONNECTIONS
 FULL_CONNECTIONS = 128  # that many wait for their payments, and keep every worker busy
 RAMP_S = 1              # until a load is counted
 SAMPLE_S = 0.25
@@ -157,7 +158,7 @@ class OverloadTrial(Trial):
             "after": [after.finished_per_s / before.finished_per_s
                       for before, after in zip(self.full, self.full[1:])],
             # What is decided together is let in together: one request of each connection at most.
-            "waiting": [b.waiting_max / (self.scenario.open_max + BURST_CONNECTIONS)
+            "waiting": [b.waiting_max / (self.scenario.open_max + CONNECTIONS_MAX)
                         for b in self.bursts],
             # What is open, divided by how fast it ends, is how long each of it has to take.
             "latency": [b.probe["p99_us"] / 1e6 / (self.scenario.open_max / b.finished_per_s)

@@ -31,8 +31,15 @@ def add_quiet_wait(parser):
                         help="before each run, wait up to S seconds for others to pause (0)")
 
 
+def directory(text):
+    """Made when it is not there."""
+    path = pathlib.Path(text)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 def add_dir(parser):
-    parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build",
+    parser.add_argument("--dir", type=directory, default=str(ROOT / "build"),
                         help="where the temporary data goes (build)")
 
 

@@ -24,7 +24,10 @@ MEASURING_BYTES = 2 * 2**30  # what the measuring itself adds
 
 
 def points_of(text):
-    return [int(part.replace("_", "")) for part in text.split(",")]
+    points = [int(part.replace("_", "")) for part in text.split(",")]
+    if min(points) < 0:
+        raise argparse.ArgumentTypeError("a number of payments is not negative")
+    return points
 
 
 def parse_options(arguments):

@@ -93,7 +93,8 @@ class Trial:
         self.journal = work_dir / "journal"
         self.gateway = Gateway(options.payonce, work_dir) if scenario.gateway else None
         self.faults = []
-        self.asked = self.accepted = self.refused = 0
+        self.asked = self.accepted = self.unanswered = 0
+        self.refused = 0
         self.seconds = 0.0
         self.batch = None
 
@@ -154,8 +155,10 @@ class Trial:
         self.asked += result["asked"]
         self.accepted += codes.get(201, 0) + codes.get(202, 0)
         self.refused += codes.get(503, 0)
+        self.unanswered += connections + codes.get(503, 0)
         self.seconds += result["seconds"]
         broken = sum(count for name, count in result["errors"].items() if name != "status")
+        self.unanswered += broken
         wrong = result["unexpected"] - (codes.get(503, 0) if self.scenario.refusals else 0)
         if wrong or (broken and not self.scenario.errors):
             self.faults.append(load.describe_failure(result))
@@ -199,8 +202,9 @@ class Trial:
         if self.scenario.payments >= 0:
             least = most = self.scenario.payments
         else:
-            # Repetitions and reads are answered too; what wrk left unanswered may have been taken.
-            least = min(self.accepted, self.asked) - self.repeats()
+            # What was left without an answer, or was refused, may have been taken or not.
+            least = max(min(self.accepted, self.asked) - self.repeats(),
+                        self.asked - self.unanswered)
             most = self.asked
         if not least <= taken <= most:
             self.faults.append(f"asked for {self.asked}, accepted {self.accepted}, taken {taken}")

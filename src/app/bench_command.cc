@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "app/arguments.h"
 #include "app/exit_code.h"
 #include "bench/bench.h"
 
@@ -74,9 +75,11 @@ void add_bench_options(CLI::App& command, BenchCommand& bench) {
       ->capture_default_str();
   command.add_option("--duration", bench.duration_s, "Seconds that are measured, of each step")
       ->check(some_seconds)
+      ->check(finite)
       ->capture_default_str();
   command.add_option("--warmup", bench.warmup_s, "Seconds before that, not measured")
       ->check(seconds)
+      ->check(finite)
       ->capture_default_str();
   command
       .add_option("--connections", options.connections, "Connections, one request at a time each")
@@ -89,11 +92,13 @@ void add_bench_options(CLI::App& command, BenchCommand& bench) {
       ->capture_default_str();
   command.add_option("--timeout", bench.timeout_s, "Seconds that an answer may take, once sent")
       ->check(some_seconds)
+      ->check(finite)
       ->capture_default_str();
   command
       .add_option("--settle", bench.settle_s,
                   "Seconds after a step until no payment may be open any more")
       ->check(seconds)
+      ->check(finite)
       ->capture_default_str();
   command
       .add_option("--accounts", options.accounts, "Accounts to open and to spread payments over")

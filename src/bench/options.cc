@@ -1,5 +1,6 @@
 #include "bench/options.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -63,7 +64,7 @@ Result<config::Endpoint> parse_url(std::string_view text) {
   }
   auto endpoint = config::parse_endpoint(address);
   if (!endpoint) {
-    return fail(Errc::kInvalid, "--url " + std::string(text) + ": it " + endpoint.error());
+    return fail(Errc::kInvalid, "--url " + std::string(text) + ": " + endpoint.error());
   }
   if (endpoint->port == 0) {
     return fail(Errc::kInvalid, "--url " + std::string(text) + ": the port may not be 0");
@@ -82,6 +83,9 @@ Result<std::vector<std::uint64_t>> parse_rates(std::string_view text) {
       return fail(Errc::kInvalid, "a rate is a whole number of requests per second from 1 to " +
                                       std::to_string(kRateMax) + ", not '" + std::string(word) +
                                       "'");
+    }
+    if (std::ranges::find(rates, rate) != rates.end()) {
+      return fail(Errc::kInvalid, "the rate " + std::to_string(rate) + " stands twice");
     }
     rates.push_back(rate);
     if (rates.size() > kRatesMax) {

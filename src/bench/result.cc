@@ -43,7 +43,7 @@ void check_money(const Audit& audit, std::vector<std::string>& faults) {
         fmt::format("{} payments were taken from the accounts, and {} should have been",
                     audit.taken, expected));
   }
-  if (audit.held > 0) {
+  if (audit.held > 0 || audit.open > 0) {
     faults.push_back(
         fmt::format("{} payments still hold money, {} are open", audit.held, audit.open));
   }

@@ -27,8 +27,8 @@ TEST(BenchUrl, AnythingElse_IsRefused) {
 TEST(BenchRates, AreWholeNumbersWithCommasBetween) {
   EXPECT_EQ(parse_rates("1").value(), (std::vector<std::uint64_t>{1}));
   EXPECT_EQ(parse_rates("1000,2000,5000").value(), (std::vector<std::uint64_t>{1000, 2000, 5000}));
-  for (const char* text :
-       {"", ",", "1,", "0", "-1", "1.5", "x", "1 000", "1000001", "99999999999999999999"}) {
+  for (const char* text : {"", ",", "1,", "0", "-1", "1.5", "x", "1 000", "1000001",
+                           "99999999999999999999", "7,8,7"}) {
     EXPECT_FALSE(parse_rates(text)) << text;
   }
 }

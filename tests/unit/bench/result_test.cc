@@ -83,6 +83,12 @@ TEST(Faults, OpenPaymentsAndAnUnbalancedLedger) {
               ElementsAre(HasSubstr("3 payments still hold money"), HasSubstr("balanced")));
 }
 
+TEST(Faults, APaymentThatIsStillOpen) {
+  StepResult step = good();
+  step.audit.open = 1;  // and has its money back already
+  EXPECT_THAT(find_faults(step), ElementsAre(HasSubstr("1 are open")));
+}
+
 TEST(Faults, ABatchHasToBeAcceptedAsAWhole) {
   StepResult step = good();
   step.rate = 0;
