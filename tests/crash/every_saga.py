@@ -1,4 +1,16 @@
-"""One fixed piece of business that goes through every saga there is, and what must have come of it.
+"""One fixed piece of business that goes through the sagas, and what must have come of it.
+
+All payments are of version 2: one from the gate on, which has its fraud check first, the others
+below, where both versions are the same. In it are: each way in which a gateway that is there takes
+or declines a charge; verdicts of the automatic check and of a person; cancels, refunds, a success
+that comes after the end and is given back; and what was given up, a compensation, a refund and a
+webhook, for which an operator asks once more, for the first two in vain.
+
+Not in it: what ends only by a time-out (callback_timeout, fraud_timeout, an idempotency key that
+expires), since the server may be dead for a while at any moment and nothing here may depend on who
+is faster; a gateway that is down, refuses, or declines in its callback; a rejection at the gate;
+fraud.mode "manual" and "http", payments of version 1, a notification to the log that fails, mails,
+and retention. The simulator draws most of those (src/sim); tests/api has all of them.
 
 A Market holds what is outside and outlives the servers: the gateway, a process of its own with a
 journal, and a receiver of webhooks. Each Business is run against a fresh data directory. Its one
@@ -18,14 +30,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import journal, webhooks
 from support.cases import ContractCase, minor
 from support.mock_gateway import MockGateway
-from support.receiver import Receiver
-from support.saga import PATIENT, QUICK_INQUIRY
+from support.receiver import Receiver, Reply
+from support.saga import PATIENT, QUICK_INQUIRY, QUICK_UNDO
 from support.server import (SLOWNESS, START_S, Server, ServerFailed, free_port, run,
                             wait_until)
 
 OPENING = 100000
 DEPOSIT = 2050
-# What each payment asks for, how it ends, and what the gateway keeps of its money in the end.
+GATE = "100.00"  # from here on the fraud check comes before the gateway
+# What each payment asks for, how it ends, and what the gateway keeps of its money in the end. The
+# amount is 10.NN, where NN is its place here; of the gated one 110.NN.
 PAYMENTS = {
     "ok": ("pm_ok", "success", None, 1001),
     "decline": ("pm_decline", "fail", "gateway_declined", 0),
@@ -36,11 +50,19 @@ PAYMENTS = {
     "cancelled": ("pm_manual", "cancelled", "cancelled", 0),
     "answered": ("pm_manual", "success", None, 1008),
     "refunded": ("pm_ok", "success", None, 700),
+    "gated": ("pm_fraud_slow", "success", None, 11010),
+    "rejected": ("pm_fraud_slow", "fail", "fraud_rejected", 0),
+    "stuck": ("pm_manual.pm_void_fail", "fail", "compensation_failed", 0),
+    "kept": ("pm_void_fail", "success", None, 1013),
 }
-REFUND = 309
-KEYED = {"ok", "decline", "doubt", "cancelled", "refunded"}  # the others are repeated by their id
+STUCK_HELD = 1012
+# What is given up, and whether it is given up again when it is asked for once more.
+GIVEN_UP = {"stuck": ("compensation", True), "kept": ("refund", True),
+            "decline": ("notify-webhook", False)}
+KEYED = {"ok", "decline", "doubt", "cancelled", "refunded", "gated", "stuck"}  # the others are repeated by their id
 ANSWER_S = 60 * SLOWNESS
 END_S = 60 * SLOWNESS
+POLL_S = 0.03  # each look is an answer, and so a call to be killed at
 REQUEST_S = 20 * SLOWNESS
 
 
@@ -77,11 +99,18 @@ class Market:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="payonce-crash-"))
         self.port, self.secret = free_port(), webhooks.new_secret()
         self.receiver = Receiver()
+        self.receiver.answer = self.answer_webhook
+        self.repaired = set()  # payments whose webhooks are taken again
         self.gateway = MockGateway(
             self.folder, "--callback-url", f"http://127.0.0.1:{self.port}/v1/gateway/callbacks",
             "--secret", self.secret, "--callback-delay", 5)
         self.gateway.start()
         self._runs = 0
+
+    def answer_webhook(self, request):
+        payment_id = request.json["data"]["payment_id"]
+        refused = payment_id.endswith("-decline") and payment_id not in self.repaired
+        return Reply(503 if refused else 204)
 
     def close(self):
         self.gateway.close()
@@ -89,11 +118,14 @@ class Market:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def settings(self):
-        return [*PATIENT, *QUICK_INQUIRY, "gateway.kind=http", f"gateway.url={self.gateway.url}",
+        return [*PATIENT, *QUICK_INQUIRY, QUICK_UNDO,
+                "saga.payment.version=2", f"saga.payment.fraud_gate_amount={GATE}",
+                "fraud.slow_delay=1h", "fraud.timeout=2h",
+                "gateway.kind=http", f"gateway.url={self.gateway.url}",
                 f"gateway.callback_secrets={self.secret}",
                 f"notify.webhook.url={self.receiver.url('/hook')}",
                 f"notify.webhook.secret={self.secret}", "notify.webhook.allow_private=true",
-                "notify.webhook.schedule=10ms,20ms,50ms,100ms,100ms,100ms,100ms,100ms",
+                "notify.webhook.schedule=10ms,20ms,50ms",
                 'fraud.retry={initial_interval="10ms",maximum_interval="20ms"}',
                 "storage.allocate_ahead=1MiB", "storage.checkpoint_interval=50ms"]
 
@@ -117,6 +149,7 @@ class Business(ContractCase):
         self.client = self.server.client()
         self.answers = []  # (path, body, key, status, bytes) of keyed requests
         self.deaths = 0
+        self.refunds = {}  # their ids by the name of the payment
 
     def runTest(self):  # noqa: N802 - unittest's name
         raise NotImplementedError
@@ -184,16 +217,24 @@ class Business(ContractCase):
         body = {"id": self.id("poor"), "user_id": self.id("rich"), "amount": "5000.00",
                 "payment_method": "pm_ok"}
         self.post("/v1/payments", body, 402, key=self.id("key-poor"))
-        self.wait(lambda: self.payment_of("cancelled")["current_step"] == "await_callback")
-        self.post(f"/v1/payments/{self.id('cancelled')}/cancel", {}, 200, 202,
-                  key=self.id("key-cancel"))
+        for name in ("cancelled", "stuck"):
+            self.wait(lambda one=name: self.payment_of(one)["current_step"] == "await_callback")
+            self.post(f"/v1/payments/{self.id(name)}/cancel", {}, 200, 202,
+                      key=self.id(f"cancel-{name}"))
         self.call_back("answered")
-        self.wait(lambda: self.payment_of("refunded")["status"] == "success")
-        refund = self.post(f"/v1/payments/{self.id('refunded')}/refunds", {"amount": "3.09"}, 202,
-                           key=self.id("key-refund"))
-        self.wait(lambda: self.get(f"/v1/workflows/{refund['id']}")["status"] == "success")
-        for name in PAYMENTS:
-            self.wait(lambda one=name: self.payment_of(one)["current_step"] == "done")
+        for name, is_valid in (("gated", True), ("rejected", False)):
+            self.post("/fraud-check", {"order_id": self.id(name), "is_valid": is_valid}, 200,
+                      key=self.id(f"verdict-{name}"))
+        for name in ("refunded", "kept"):
+            self.wait(lambda one=name: self.payment_of(one)["status"] == "success")
+            self.refunds[name] = self.post(
+                f"/v1/payments/{self.id(name)}/refunds", {"amount": "3.09"}, 202,
+                key=self.id(f"refund-{name}"))["id"]
+        self.wait(lambda: self.refund_of("refunded")["status"] == "success")
+        self.wait(lambda: self.payment_of("cancelled")["status"] == "cancelled")
+        self.call_back("cancelled", waits=False)
+        self.operate()
+        self.wait(self.nothing_is_left)
         if self.server.traced:
             self.server.process.terminate()
             self.server.wait_exit(START_S)
@@ -202,29 +243,56 @@ class Business(ContractCase):
             self.server.traced = False
             self.server.start()
 
+    def operate(self):
+        """An operator asks once more for what was given up."""
+        for name in GIVEN_UP:
+            self.wait(lambda one=self.task_of(name): one in self.exhausted())
+            self.market.repaired.add(self.id(name))
+            self.post(f"/v1/tasks/{self.task_of(name)}/retry", None, 202,
+                      key=self.id(f"retry-{name}"))
+        self.wait(lambda: self.exhausted() == self.given_up_again())
+
     def create(self, name, method, number):
+        units = "110" if name == "gated" else "10"
         body = {"id": self.id(name), "user_id": self.id("rich"), "payment_method": method,
-                "amount": f"10.{number:02}"}
+                "amount": f"{units}.{number:02}"}
         if name == "refunded":
             body["amount"] = "10.09"
         key = self.id(f"key-{name}") if name in KEYED else None
         created = self.post("/v1/payments", body, 200, 201, 202, key=key)
         self.assertEqual((created["id"], created["amount"]), (body["id"], body["amount"]))
 
-    def call_back(self, name):
+    def call_back(self, name, waits=True):
         """The gateway's answer about a charge, under one webhook-id however often it is sent."""
         body = json.dumps({"payment_id": self.id(name), "gateway_reference": "gw-1",
                            "outcome": "confirmed"}).encode()
         signed = webhooks.headers(self.market.secret, self.id(f"message-{name}"), body)
-        self.wait(lambda: self.payment_of(name)["current_step"] == "await_callback")
+        if waits:
+            self.wait(lambda: self.payment_of(name)["current_step"] == "await_callback")
         answer = self.ask(lambda c: c.request("POST", "/v1/gateway/callbacks", body, signed))
         self.assert_status(answer, 200, 202)
+
+    def nothing_is_left(self):
+        listed = self.get("/v1/payments?limit=100")["data"]  # in one call, for each is traced
+        return {one["id"] for one in listed if one["current_step"] != "done"} == {self.id("stuck")}
+
+    def exhausted(self):
+        return {task["id"] for task in self.get("/v1/tasks/exhausted")["data"]}
+
+    def given_up_again(self):
+        return {self.task_of(name) for name, (_, again) in GIVEN_UP.items() if again}
+
+    def task_of(self, name):
+        return f"{GIVEN_UP[name][0]}:{self.refunds[name] if name == 'kept' else self.id(name)}"
+
+    def refund_of(self, name):
+        return self.get(f"/v1/workflows/{self.refunds[name]}")
 
     def payment_of(self, name):
         return self.get(f"/v1/payments/{self.id(name)}")
 
     def wait(self, condition):
-        wait_until(condition, f"the business of {self.name} goes on", timeout=END_S)
+        wait_until(condition, f"the business of {self.name} goes on", timeout=END_S, poll=POLL_S)
 
     # What must have come of it.
 
@@ -245,16 +313,28 @@ class Business(ContractCase):
             payment = listed[self.id(name)]
             found = (payment["status"], payment["failure"] and payment["failure"]["code"])
             self.assertEqual(found, (status, failure), payment)
-            self.assertEqual(payment["current_step"], "done", payment)
+            self.assertEqual(payment["current_step"] == "done", name != "stuck", payment)
         self.assertEqual(listed[self.id("poor")]["failure"]["code"], "insufficient_funds")
-        self.assertEqual(self.every(self.client, "/v1/tasks/exhausted"), [])
-        self.assertEqual(len(self.every(self.client, "/v1/workflows", kind="refund")), 1)
+        self.assertEqual(self.exhausted(), self.given_up_again())
+        for name, (task, again) in GIVEN_UP.items():
+            kinds = self.kinds_of(self.refunds[name] if task == "refund" else self.id(name))
+            word = task.replace("notify-webhook", "notification")
+            self.assertEqual((kinds.count(f"{word}_resumed"), kinds.count(f"{word}_exhausted")),
+                             (1, 2 if again else 1), kinds)
+        self.assertEqual(self.kinds_of(self.id("cancelled")).count("late_refund_started"), 1)
+        kinds = self.kinds_of(self.id("gated"))
+        self.assertLess(kinds.index("fraud_check_ended"), kinds.index("gateway_confirmed"))
+        self.assertEqual({payment["version"] for payment in listed.values()}, {2})
+
+    def kinds_of(self, workflow_id):
+        return [event["type"]
+                for event in self.every(self.client, f"/v1/workflows/{workflow_id}/events")]
 
     def audit_money(self):
         self.assert_balanced(self.client)
         kept = sum(units for *_, units in PAYMENTS.values())
         account = self.assert_account_adds_up(self.client, self.id("rich"))
-        self.assertEqual(account["held"], "0.00")
+        self.assertEqual(minor(account["held"]), STUCK_HELD)
         self.assertEqual(minor(account["posted"]), OPENING + DEPOSIT - kept, account)
         gateway = self.account(self.client, "sys:gateway:USD")
         self.assertEqual(minor(gateway["posted"]), kept)

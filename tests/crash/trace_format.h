@@ -12,13 +12,13 @@ namespace payonce::crash {
 enum class Kind : std::uint32_t {
   kFile = 1,      // a file seen for the first time, or under a new name; bytes: its path
   kWrite = 2,     // pwrite and its kin; offset; bytes: what is written
-  kTruncate = 3,  // ftruncate, fallocate; offset: the new length
+  kTruncate = 3,  // ftruncate; offset: the new length
   kSync = 4,      // fdatasync, fsync of a file
   kSyncDir = 5,   // fsync of a directory; bytes: its path
   kRename = 6,    // bytes: old path, zero byte, new path
   kSend = 7,      // to a socket; bytes: what is sent
   kEnd = 8,       // call `call` returned; offset: its result
-  kOther = 9,     // any other call that matters; bytes: its name
+  kOther = 9,     // any other call that matters, fallocate too: power_cut has no model of holes
 };
 
 struct Head {
